@@ -1,0 +1,122 @@
+"""From a file on a worker's disk to a media result: stored under the attempt's own key first, then made final with its row."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from media_app import storage
+from media_app.encode import Facts
+from media_app.models import OF_TASK_TYPE, MediaResult, media_id_of
+from media_app.serializers import MediaSerializer
+from tasks_app.models import Attempt, Task, TaskType
+
+log = logging.getLogger(__name__)
+
+UNAVAILABLE = (OSError, BotoCoreError, ClientError)
+
+
+class StorageUnavailable(Exception):
+    """The storage took no file for `STORE_PATIENCE`."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A file in storage that is not final yet."""
+
+    file_name: str
+    staging_key: str
+    facts: Facts
+    generation: Mapping[str, Any]
+
+
+def store(
+    attempt: Attempt, path: Path, *, facts: Facts, generation: Mapping[str, Any], wait: Callable[[float], None]
+) -> Stored:
+    """Put a file under the attempt's own key, trying again for `STORE_PATIENCE`: a film is not made twice for a bucket's sake.
+
+    `wait` sleeps that many seconds, or raises when there is no more use in waiting.
+
+    Raises:
+        StorageUnavailable: still refused after all that time.
+    """
+    key = storage.staging_key(attempt, path.name)
+    give_up, pause = monotonic() + settings.STORE_PATIENCE.total_seconds(), 1.0
+    while True:
+        try:
+            storage.put(key, path)
+            return Stored(path.name, key, facts, generation)
+        except UNAVAILABLE as error:
+            if monotonic() + pause > give_up:
+                raise StorageUnavailable(f"The storage did not take {path.name}: {type(error).__name__}.") from error
+            log.warning("storage refused %s, again in %.0f s: %s", key, pause, error)
+        wait(pause)
+        pause = min(pause * 2, 60.0)
+
+
+def record(stored: list[Stored], task: Task) -> dict[str, Any]:
+    """Make the files final and write their rows; the result of the task. Called while its row is held."""
+    rows = [_record_one(task, number, item) for number, item in enumerate(stored, 1)]
+    transaction.on_commit(partial(discard, stored))
+    return result_of(rows)
+
+
+def discard(stored: list[Stored]) -> None:
+    """Take an attempt's own files away: they are final now, or nobody wants them."""
+    for item in stored:
+        try:
+            storage.delete(item.staging_key)
+        except UNAVAILABLE as error:
+            log.warning("%s stays behind: %s", item.staging_key, error)
+
+
+def result_of(rows: list[MediaResult]) -> dict[str, Any]:
+    """`Task.result`: every media result whole, and the first one's facts on top for clients that know only one."""
+    first = rows[0]
+    names = ("duration", "resolution", "file_size", "format", "fps", "sample_rate")
+    metadata = {name: getattr(first, name) for name in names if getattr(first, name) is not None}
+    return {
+        "media_url": first.media_url,
+        "payload_media_id": first.payload_media_id,
+        "metadata": {**first.generation_metadata, **metadata},
+        "media": [dict(item) for item in MediaSerializer(rows, many=True).data],
+    }
+
+
+def _record_one(task: Task, number: int, item: Stored) -> MediaResult:
+    key = storage.final_key(task, item.file_name)
+    storage.copy(item.staging_key, key)
+    media_id = media_id_of(task.task_id, number)
+    return MediaResult.objects.create(
+        media_id=media_id,
+        task=task,
+        project_id=task.project_id,
+        number=number,
+        media_type=OF_TASK_TYPE[TaskType(task.task_type)],
+        media_url=media_url(str(media_id), key),
+        storage_key=key,
+        file_name=item.file_name,
+        file_size=item.facts.file_size,
+        duration=item.facts.duration,
+        resolution=item.facts.resolution,
+        format=item.facts.format,
+        fps=item.facts.fps,
+        sample_rate=item.facts.sample_rate,
+        generation_metadata=dict(item.generation),
+        created_at=timezone.now(),
+    )
+
+
+def media_url(media_id: str, key: str) -> str:
+    """Where a file is read, for good: the bucket's own domain where it has one, else our content route."""
+    if settings.R2_BUCKET and settings.R2_PUBLIC_URL:
+        return f"{settings.R2_PUBLIC_URL}/{key}"
+    return f"{settings.PUBLIC_URL}/api/v1/media/{media_id}/content"

@@ -1,0 +1,8 @@
+"""Who does the work."""
+
+from django.apps import AppConfig
+
+
+class WorkersConfig(AppConfig):
+    name = "workers_app"
+    verbose_name = "Workers"
