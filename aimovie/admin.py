@@ -1,12 +1,18 @@
 """Admin pages of operated data: look, don't touch."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.http import HttpRequest
 
+if TYPE_CHECKING:  # generic in their stubs alone
+    ModelAdmin = admin.ModelAdmin[Any]
+    TabularInline = admin.TabularInline[Any, Any]
+else:
+    ModelAdmin, TabularInline = admin.ModelAdmin, admin.TabularInline
 
-class InspectionAdmin(admin.ModelAdmin):
+
+class InspectionAdmin(ModelAdmin):
     """Shows rows and changes none; what may be done to them are named actions that call the API's own verbs."""
 
     show_full_result_count = False
@@ -22,7 +28,7 @@ class InspectionAdmin(admin.ModelAdmin):
         return False
 
 
-class InspectionInline(admin.TabularInline):
+class InspectionInline(TabularInline):
     """Rows below their parent, to look at."""
 
     extra = 0

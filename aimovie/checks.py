@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import Error, register
+from django.core.files.storage import InvalidStorageError, storages
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 SOCKET_PATH_LIMIT = 107
@@ -32,6 +33,16 @@ def socket_path_fits(app_configs: Any, **kwargs: Any) -> list[Error]:
             f"The path of Redis' socket is longer than {SOCKET_PATH_LIMIT} bytes: {path}", hint=hint, id="aimovie.E002"
         )
     ]
+
+
+@register
+def storage_exists(app_configs: Any, **kwargs: Any) -> list[Error]:
+    """The storage that `STORAGES` names can be made; whether it answers is for the health page."""
+    try:
+        storages["default"]
+    except InvalidStorageError as error:
+        return [Error(f"The storage of media cannot be set up: {error}", hint="See STORAGES and R2_*.", id="aimovie.E004")]
+    return []
 
 
 @register

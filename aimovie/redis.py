@@ -12,6 +12,7 @@ from functools import cache
 from django.conf import settings
 from redis import Redis
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
@@ -37,9 +38,9 @@ def _client() -> Redis:
         decode_responses=True,
         socket_timeout=2,
         socket_connect_timeout=2,
-        retry=Retry(
-            NoBackoff(), 1
-        ),  # once more on a fresh connection: the pooled one may be of a server since restarted
+        # Once more on a fresh connection: the pooled one may be of a server since restarted. Not after a timeout: a
+        # frozen server would cost twice the time.
+        retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
     )
 
 

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import tempfile
 from pathlib import Path
 
 
@@ -10,9 +11,10 @@ def local_secret(path: Path) -> str:
     if path.exists():
         return path.read_text()
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f"{path.name}.{os.getpid()}")
-    fresh.touch(mode=0o600)
-    fresh.write_text(secrets.token_urlsafe(48))
+    descriptor, name = tempfile.mkstemp(dir=path.parent)  # readable by its owner alone
+    fresh = Path(name)
+    with open(descriptor, "w") as file:
+        file.write(secrets.token_urlsafe(48))
     try:
         os.link(fresh, path)  # of several processes at once, exactly one wins, and nobody reads half a file
     except FileExistsError:

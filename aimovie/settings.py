@@ -204,7 +204,7 @@ STORAGES = {
 }
 if R2_BUCKET:
     STORAGES["default"] = {
-        "BACKEND": "media_app.storage.BucketStorage",
+        "BACKEND": "media_app.bucket.BucketStorage",
         "OPTIONS": {
             "bucket_name": R2_BUCKET,
             "endpoint_url": env.str("R2_ENDPOINT_URL"),

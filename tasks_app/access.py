@@ -1,5 +1,6 @@
 """Who may ask: API keys, and which projects a key reaches. What a key does not reach does not exist for it."""
 
+import re
 from typing import Any, cast
 from uuid import UUID
 
@@ -9,6 +10,10 @@ from rest_framework.exceptions import AuthenticationFailed, ValidationError
 from rest_framework.request import Request
 
 from tasks_app.models import ApiKey, Project, Task
+from tasks_app.models.project import ID_PATTERN
+
+
+UUID_PATTERN = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 
 
 class ApiKeyAuthentication(BaseAuthentication):
@@ -38,10 +43,9 @@ def uuid_from(name: str, text: str) -> UUID:
     Raises:
         ValidationError: it is malformed; 400, before anything is looked up.
     """
-    try:
-        return UUID(text)
-    except ValueError as error:
-        raise ValidationError({name: ["must be a UUID"]}) from error
+    if not UUID_PATTERN.fullmatch(text):  # UUID() itself takes braces, "urn:uuid:" and digits of any alphabet
+        raise ValidationError({name: ["must be a UUID"]})
+    return UUID(text)
 
 
 def task_for(request: Request, task_id: str) -> Task:
@@ -66,7 +70,8 @@ def project_for(request: Request, project_id: str) -> Project:
     """
     key = key_of(request)
     rows = Project.objects.all() if key.all_projects else key.projects.all()
-    project = rows.filter(pk=project_id).first()
+    # What can be no id is not looked up: PostgreSQL would choke on a NUL.
+    project = rows.filter(pk=project_id).first() if re.match(ID_PATTERN, project_id) else None
     if project is None:
         raise Http404
     return project

@@ -7,11 +7,14 @@ from uuid import UUID
 
 from rest_framework import serializers
 
+HOST = re.compile(r"[\w.-]+|[0-9a-fA-F:.]+")
+"""A name (also a bare one, as of a compose file, or one in another alphabet) or an IPv6 address without its brackets."""
+
 RESOLUTION = re.compile(r"[1-9][0-9]{0,4}x[1-9][0-9]{0,4}")
 
 
 class Text(serializers.CharField):
-    """A JSON string, kept as it is."""
+    """A JSON string, kept as it is; one of spaces alone is as blank as an empty one."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"trim_whitespace": False, "max_length": 10_000, **kwargs})
@@ -19,6 +22,8 @@ class Text(serializers.CharField):
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             raise serializers.ValidationError("must be a string")
+        if not self.allow_blank and not data.strip():
+            self.fail("blank")
         return super().to_internal_value(data)
 
 
@@ -110,8 +115,10 @@ def is_http_url(text: str) -> bool:
         port_is_sane = parts.port is None or parts.port > 0
     except ValueError:
         return False
-    printable = text.isprintable() and not re.search(r"\s", text)
-    return parts.scheme in {"http", "https"} and bool(parts.hostname) and port_is_sane and printable
+    # A backslash: some clients end the host there, others do not, so the guard and the caller could disagree.
+    printable = text.isprintable() and not re.search(r"[\s\\]", text)
+    host_is_sane = bool(HOST.fullmatch(parts.hostname or ""))
+    return parts.scheme in {"http", "https"} and host_is_sane and port_is_sane and printable
 
 
 def _is_media(text: str) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -289,4 +289,4 @@ def _count_active(project_id: str, change: int) -> Project:
     Project.objects.filter(pk=project_id).update(
         active_tasks=F("active_tasks") + change, revision=F("revision") + 1, **activity
     )
-    return cast(Project, Project.objects.get(pk=project_id))
+    return Project.objects.get(pk=project_id)

@@ -4,10 +4,11 @@ A copy begins with its revision and status, so that one script over one key can 
 (on a Redis Cluster a script may touch no second key; the index sets follow in commands of their own).
 """
 
-import json
+import re
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 from redis import Redis
 from rest_framework.renderers import JSONRenderer
@@ -24,6 +25,11 @@ if held and held >= tonumber(ARGV[1]) then return 0 end
 redis.call('SET', KEYS[1], ARGV[2])
 return 1
 """
+
+BEGINNING = re.compile(r'\{"revision":\d+,"status":"(\w+)"')
+
+PROJECT_ATTRIBUTES = ("project_id", "project_name", "task_count", "active_tasks", "storage_prefix", "created_at",
+                      "last_activity")  # fmt: skip
 
 BATCH = 500
 
@@ -56,41 +62,52 @@ def notice_flush() -> None:
             connection.set(redis.MIRROR_COMPLETE, 1)
 
 
-def _put(connection: Redis, key: str, row: Mirrored, body: dict[str, Any]) -> bool:
+def _put(connection: Redis, key: str, row: Mirrored, body: dict[str, Any]) -> None:
     text = _json({"revision": row.revision, **body})
-    return bool(connection.eval(WRITE_IF_NEWER, 1, key, row.revision, text))
+    connection.eval(WRITE_IF_NEWER, 1, key, row.revision, text)
 
 
 def _write_task(connection: Redis, task: Task) -> None:
-    key = redis.task(task.task_id)
-    if not _put(connection, key, task, {"status": task.status, **TaskSerializer(task).data}):
-        return
-    task_id = str(task.task_id)
+    key, task_id = redis.task(task.task_id), str(task.task_id)
+    _put(connection, key, task, {"status": task.status, **TaskSerializer(task).data})
     connection.sadd(redis.tasks_by_project(task.project_id), task_id)
-    connection.sadd(redis.tasks_by_status(task.status), task_id)
-    # A newer revision may have passed between our SET and our SADD: believe the copy, not our memory of it.
-    current = json.loads(connection.get(key) or "{}").get("status", task.status)
-    for status in Status.values:
-        if status != current:
-            connection.srem(redis.tasks_by_status(status), task_id)
+    _follow(connection, key, partial(_index_task, connection, task_id))
+
+
+def _index_task(connection: Redis, task_id: str, status: str) -> None:
+    with connection.pipeline(transaction=False) as commands:
+        commands.sadd(redis.tasks_by_status(status), task_id)
+        for other in Status.values:
+            if other != status:
+                commands.srem(redis.tasks_by_status(other), task_id)
+        commands.execute()
 
 
 def _write_project(connection: Redis, project: Project) -> None:
-    body = {
-        name: getattr(project, name)
-        for name in (
-            "project_id",
-            "project_name",
-            "task_count",
-            "active_tasks",
-            "storage_prefix",
-            "created_at",
-            "last_activity",
-        )
-    }
-    if _put(connection, redis.project(project.project_id), project, body):
-        edit = connection.srem if project.deleted_at else connection.sadd
-        edit(redis.PROJECTS_ACTIVE, project.project_id)
+    key = redis.project(project.project_id)
+    attributes = {name: getattr(project, name) for name in PROJECT_ATTRIBUTES}
+    _put(connection, key, project, {"status": "deleted" if project.deleted_at else "active", **attributes})
+    _follow(connection, key, partial(_index_project, connection, project.project_id))
+
+
+def _index_project(connection: Redis, project_id: str, status: str) -> None:
+    edit = connection.sadd if status == "active" else connection.srem
+    edit(redis.PROJECTS_ACTIVE, project_id)
+
+
+def _follow(connection: Redis, key: str, index: Callable[[str], None]) -> None:
+    """Bring the index sets to what the copy says, whoever wrote it, until it says nothing new: a writer that is
+    overtaken at any moment, or that died between copy and index, leaves no task in a wrong set."""
+    seen = None
+    while (status := _status_of(connection, key)) not in {None, seen}:
+        index(cast(str, status))
+        seen = status
+
+
+def _status_of(connection: Redis, key: str) -> str | None:
+    """The status in the copy, without the rest: a storyboard's pictures may be in it."""
+    head = BEGINNING.match(str(connection.getrange(key, 0, 63)))
+    return head[1] if head else None
 
 
 def _json(body: dict[str, Any]) -> str:

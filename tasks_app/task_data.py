@@ -42,7 +42,7 @@ class PictureData(TaskData):
     pose = Text(required=False, allow_null=True, allow_blank=True)
     lighting = Text(required=False, allow_null=True, allow_blank=True)
     camera_angle = Text(required=False, allow_null=True, allow_blank=True)
-    style = Text(required=False, allow_null=True, allow_blank=True)
+    style = Text(required=False, allow_null=True, allow_blank=True)  # type: ignore[assignment]
     resolution = Resolution(required=False, allow_null=True)
     width = Integer(min_value=16, max_value=MAX_SIDE, required=False, allow_null=True)
     height = Integer(min_value=16, max_value=MAX_SIDE, required=False, allow_null=True)
@@ -60,9 +60,8 @@ class PictureData(TaskData):
             raise serializers.ValidationError(
                 {"prompt": "is required (or character_description, or scene_description)"}
             )
-        attrs["prompt"] = ", ".join(
-            filter(None, [subject, *(attrs.get(name) for name in ("pose", "lighting", "camera_angle", "style"))])
-        )
+        extras = (attrs.get(name) or "" for name in ("pose", "lighting", "camera_angle", "style"))
+        attrs["prompt"] = ", ".join([subject, *filter(str.strip, extras)])
         attrs["width"], attrs["height"] = self._size(attrs)
         return attrs
 

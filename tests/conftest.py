@@ -37,11 +37,22 @@ def store() -> Iterator[Redis]:
 
 
 @pytest.fixture
+def stopped_redis(store: Redis) -> Iterator[None]:
+    """No Redis, until the test starts one or ends."""
+    environment.stop_redis()
+    yield
+    if not environment.redis_runs():
+        environment.start_redis()
+
+
+@pytest.fixture
 def make_task(transactional_db: None) -> Callable[..., Task]:
     """Submits a picture, or whatever is asked."""
 
     def make(**fields: Any) -> Task:
-        return lifecycle.submit(Submission(**{"project_id": "noir", "task_type": "image_generation", "task_data": IMAGE, **fields}))
+        return lifecycle.submit(
+            Submission(**{"project_id": "noir", "task_type": "image_generation", "task_data": IMAGE, **fields})
+        )
 
     return make
 

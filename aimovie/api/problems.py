@@ -20,7 +20,7 @@ from aimovie.errors import DomainError
 log = logging.getLogger(__name__)
 
 CODES = {400: "validation_error", 401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "method_not_allowed",
-         409: "conflict", 413: "payload_too_large", 415: "unsupported_media_type", 429: "rate_limited",
+         406: "not_acceptable", 409: "conflict", 413: "payload_too_large", 415: "unsupported_media_type", 429: "rate_limited",
          503: "unavailable"}  # fmt: skip
 
 

@@ -84,9 +84,8 @@ class Supervisor:
 
     def stop(self) -> None:
         """End them all, the last started first, and the first (which the others talk to) when they are gone."""
-        first, *others = self.children or [None]
-        _end(others)
-        _end([first] if first else [])
+        _end(self.children[1:])
+        _end(self.children[:1])
         self.children.clear()
 
 

@@ -1,12 +1,14 @@
 """Rows that Redis holds a copy of."""
 
-from typing import Self
+from typing import Self, TypeVar
 
 from django.db import models
 from django.db.models import F, Q
 
+M = TypeVar("M", bound="Mirrored", covariant=True)
 
-class MirroredQuerySet(models.QuerySet["Mirrored"]):
+
+class MirroredQuerySet(models.QuerySet[M]):
     def unmirrored(self) -> Self:
         """Rows whose copy in Redis is older than they are."""
         return self.filter(mirrored__lt=F("revision"))

@@ -27,6 +27,10 @@ def default_storage_prefix(project_id: str) -> str:
     return f"projects/{project_id}"
 
 
+class ProjectQuerySet(MirroredQuerySet["Project"]):
+    """Projects."""
+
+
 class Project(Mirrored):
     """A movie, or whatever else the application keeps apart."""
 
@@ -41,7 +45,7 @@ class Project(Mirrored):
     last_activity = models.DateTimeField(db_default=Now())
     deleted_at = models.DateTimeField(null=True, blank=True)
 
-    objects = MirroredQuerySet.as_manager()
+    objects = ProjectQuerySet.as_manager()
 
     class Meta(Mirrored.Meta):
         constraints = [

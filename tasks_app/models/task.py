@@ -47,7 +47,7 @@ class ErrorCode(models.TextChoices):
 FINISHED = (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
 
 
-class TaskQuerySet(MirroredQuerySet):
+class TaskQuerySet(MirroredQuerySet["Task"]):
     def queued(self) -> Self:
         return self.filter(status=Status.QUEUED)
 

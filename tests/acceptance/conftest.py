@@ -113,7 +113,19 @@ def worker(start: Callable[..., Process], engine_log: Path) -> Callable[..., Pro
     """Starts a worker of one queue and waits until it may claim."""
 
     def worker(queue_name: str = "gpu_medium", *flags: str, ready: bool = True, **env: str) -> Process:
-        command = [sys.executable, "-m", "celery", "-A", "aimovie", "worker", "-Q", queue_name, "-n", f"{queue_name}@%h", *flags]
+        command = [
+            sys.executable,
+            "-m",
+            "celery",
+            "-A",
+            "aimovie",
+            "worker",
+            "-Q",
+            queue_name,
+            "-n",
+            f"{queue_name}@%h",
+            *flags,
+        ]
         process = start(queue_name, command, **{"ENGINES": QUICK, "ENGINE_LOG": str(engine_log), **env})
         if ready:
             eventually(lambda: is_ready(process), why=f"the worker did not start: {process.log.read_text()[-3000:]}")
@@ -151,7 +163,20 @@ def engines(engine_log: Path) -> EngineLog:
 def service(start: Callable[..., Process]) -> Iterator[httpx2.Client]:
     """The API over real HTTP, with a key that reaches every project."""
     port = free_port()
-    start("web", [sys.executable, "-m", "gunicorn", "aimovie.site.wsgi", "--bind", f"127.0.0.1:{port}", "--threads", "4", "--no-control-socket"])
+    start(
+        "web",
+        [
+            sys.executable,
+            "-m",
+            "gunicorn",
+            "aimovie.site.wsgi",
+            "--bind",
+            f"127.0.0.1:{port}",
+            "--threads",
+            "4",
+            "--no-control-socket",
+        ],
+    )
     _, secret = ApiKey.issue("test")
     with httpx2.Client(base_url=f"http://127.0.0.1:{port}/api/v1", headers={"X-API-Key": secret}, timeout=20) as client:
         eventually(lambda: _answers(client))
@@ -173,6 +198,8 @@ def finished(*tasks: Task, seconds: float = 40) -> list[Task]:
     """The tasks, once all are finished."""
     ids = [task.pk for task in tasks]
     eventually(
-        lambda: not Task.objects.filter(pk__in=ids, status__in=["queued", "processing"]).exists(), seconds, "tasks did not finish"
+        lambda: not Task.objects.filter(pk__in=ids, status__in=["queued", "processing"]).exists(),
+        seconds,
+        "tasks did not finish",
     )
     return [Task.objects.get(pk=task_id) for task_id in ids]

@@ -25,7 +25,9 @@ def colour_pid(media: MediaResult) -> int:
     return green
 
 
-def test_the_task_of_a_killed_worker_is_taken_over_and_completed_once(worker: Any, make_task: Any, engines: EngineLog) -> None:
+def test_the_task_of_a_killed_worker_is_taken_over_and_completed_once(
+    worker: Any, make_task: Any, engines: EngineLog
+) -> None:
     doomed = worker(**SLOW)
     task = make_task()
     eventually(lambda: engines.of("step", task))
@@ -77,7 +79,9 @@ def test_a_frozen_worker_that_notices_nothing_until_its_upload_overwrites_nothin
     assert finished(frozen_again)[0].status == "completed"
 
 
-def test_a_worker_told_to_stop_gives_its_task_back_at_the_next_step(worker: Any, make_task: Any, engines: EngineLog) -> None:
+def test_a_worker_told_to_stop_gives_its_task_back_at_the_next_step(
+    worker: Any, make_task: Any, engines: EngineLog
+) -> None:
     leaving: Process = worker(**SLOW)
     task = make_task()
     eventually(lambda: engines.of("step", task))
@@ -99,7 +103,9 @@ def test_several_workers_never_run_the_same_attempt(worker: Any, make_task: Any,
     assert len({line["pid"] for line in engines.of("begin")}) > 1, "the work was shared"
 
 
-def test_a_model_stuck_past_its_limit_ends_its_worker_but_not_its_task(worker: Callable[..., Process], make_task: Any) -> None:
+def test_a_model_stuck_past_its_limit_ends_its_worker_but_not_its_task(
+    worker: Callable[..., Process], make_task: Any
+) -> None:
     stuck = worker(ENGINES="image=tests.engines.EngineThatHangsOnce", IMAGE_TIME_LIMIT="1.5")
     task = make_task()
     assert stuck.popen.wait(20) == 70

@@ -31,7 +31,9 @@ def test_a_cancel_stops_the_generation_within_one_step(worker: Any, make_task: A
     eventually(lambda: engines.of("begin", another))
 
 
-def test_a_busy_worker_goes_on_beating_and_answers(worker: Any, make_task: Any, engines: EngineLog, store: Redis) -> None:
+def test_a_busy_worker_goes_on_beating_and_answers(
+    worker: Any, make_task: Any, engines: EngineLog, store: Redis
+) -> None:
     process: Process = worker(**SLOW)
     task = make_task()
     eventually(lambda: engines.of("step", task))
@@ -57,7 +59,9 @@ def test_a_busy_worker_goes_on_beating_and_answers(worker: Any, make_task: Any, 
 def test_a_task_fails_with_its_code_and_the_worker_lives_on(
     engine: str, error_code: str, words: str, worker: Any, make_task: Any
 ) -> None:
-    process: Process = worker("gpu_medium,cpu_intensive", ENGINES=f"image=tests.engines.{engine},speech=tests.engines.EngineOfTone")
+    process: Process = worker(
+        "gpu_medium,cpu_intensive", ENGINES=f"image=tests.engines.{engine},speech=tests.engines.EngineOfTone"
+    )
     (task,) = finished(make_task())
     assert (task.status, task.error_code) == ("failed", error_code)
     assert words in (task.error or "")
@@ -69,7 +73,9 @@ def test_a_task_fails_with_its_code_and_the_worker_lives_on(
     assert process.popen.poll() is None
 
 
-def test_a_model_that_does_not_load_fails_its_task_and_not_its_worker(worker: Any, make_task: Any, settings: Any, tmp_path: Any) -> None:
+def test_a_model_that_does_not_load_fails_its_task_and_not_its_worker(
+    worker: Any, make_task: Any, settings: Any, tmp_path: Any
+) -> None:
     real = "image=workers_app.engines.diffusers_image.ImageEngine"
     process: Process = worker(ENGINES=real, IMAGE_MODEL=str(tmp_path / "no-such-model"))
     (task,) = finished(make_task())

@@ -41,7 +41,7 @@ def test_a_picture_of_any_mode_becomes_rgb():
 @pytest.mark.parametrize("count", [2, 3, 5, 49, 97, 121, 1000])
 def test_the_first_and_the_last_frame_are_kept_sharp(count):
     frames = [level(value) for value in range(0, 250, 10)]
-    retimed = retime(frames, count=count)
+    retimed = list(retime(frames, count=count))
     assert len(retimed) == count
     assert retimed[0].tobytes() == frames[0].tobytes()
     assert retimed[-1].tobytes() == frames[-1].tobytes()
@@ -62,7 +62,7 @@ def test_fewer_frames_are_spread_over_the_same_time():
 
 def test_the_same_count_changes_nothing():
     frames = [level(1), level(2)]
-    assert retime(frames, count=2) == frames
+    assert list(retime(frames, count=2)) == frames
 
 
 def test_one_frame_can_stand_still_and_many_can_become_one():

@@ -101,7 +101,7 @@ def test_a_project_with_tasks_is_not_taken_away(task: Task) -> None:
 @pytest.mark.parametrize(
     "fields",
     [
-        {},
+        {"priority": 2},
         {"priority": 1},
         {"priority": 3},
         {"progress": 0.999},

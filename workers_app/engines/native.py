@@ -67,13 +67,13 @@ def _temporal_factor(pipe: Any) -> int:
 
 
 def _native_pixels(pipe: Any) -> int | None:
-    """Width x height of the model's own size: the defaults of its call, or what its network was trained at."""
+    """Width x height of the model's own size: what its network was trained at, else the defaults of its call."""
+    latents = _latent_size(pipe)
+    if latents:
+        return latents[0] * latents[1] * _spatial_factor(pipe) ** 2
     call = parameters(pipe)
     width, height = (call[name].default if name in call else None for name in ("width", "height"))
-    if isinstance(width, int) and isinstance(height, int):
-        return width * height
-    latents = _latent_size(pipe)
-    return latents[0] * latents[1] * _spatial_factor(pipe) ** 2 if latents else None
+    return width * height if isinstance(width, int) and isinstance(height, int) else None
 
 
 def _latent_size(pipe: Any) -> tuple[int, int] | None:

@@ -4,6 +4,8 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
+from django.db.models import Model
 
 from tasks_app.models import ApiKey, Project
 
@@ -19,16 +21,23 @@ class Command(BaseCommand):
             help="reach this project only; repeat for more (default: every project). One that does not exist yet is made.",
         )  # fmt: skip
 
+    @transaction.atomic
     def handle(self, *args: Any, name: str, operator: bool, projects: list[str], **options: Any) -> str:
+        _check("name", ApiKey(name=name.strip()), "name")
         bound = [_project(project_id) for project_id in projects]
-        key, secret = ApiKey.issue(name, is_operator=operator, projects=bound)
+        key, secret = ApiKey.issue(name.strip(), is_operator=operator, projects=bound)
         reach = ", ".join(projects) or "every project"
         return f"API key '{key.name}' reaches {reach}. Keep it now, it is not shown again: {secret}"
 
 
 def _project(project_id: str) -> Project:
-    try:
-        Project(project_id=project_id).clean_fields(exclude=["storage_prefix", "project_name"])
-    except ValidationError as error:
-        raise CommandError(f"--project {project_id}: {'; '.join(error.messages)}") from error
+    _check(f"--project {project_id}", Project(project_id=project_id), "project_id")
     return Project.objects.get_or_create(project_id=project_id)[0]
+
+
+def _check(argument: str, row: Model, field: str) -> None:
+    """Refuse, in the field's own words, what it would not take."""
+    try:
+        row.clean_fields(exclude=[other.name for other in row._meta.fields if other.name != field])
+    except ValidationError as error:
+        raise CommandError(f"{argument}: {'; '.join(error.messages)}") from error

@@ -11,8 +11,14 @@ from workers_app.engines.pipelines import Loaded
 
 @pytest.fixture(params=["AudioLDM", "Stable Audio"])
 def engine(request):
-    pipe = {"AudioLDM": tiny_audioldm, "Stable Audio": tiny_stable_audio}[request.param]()
+    return engine_with({"AudioLDM": tiny_audioldm, "Stable Audio": tiny_stable_audio}[request.param]())
+
+
+def engine_with(pipe):
     pipe.set_progress_bar_config(disable=True)
+    for part in pipe.components.values():
+        if hasattr(part, "eval"):
+            part.eval()  # as a loaded model is; otherwise dropout makes every run another
     cache = ModelCache()
     cache.get("a-model", lambda: Loaded("a-model", pipe, cache))
     return SoundEngine(cache)
@@ -37,7 +43,9 @@ def test_a_sound_lasts_exactly_as_long_as_asked(engine, ask, steps):
     assert artifact.path.name == "output.wav"
     assert artifact.facts.duration == pytest.approx(0.2, abs=0.0001)
     assert steps.of("denoising") == [(1, 3), (2, 3), (3, 3)]
-    assert [step.phase for step in steps if step.phase != "denoising"] == ["loading"] * 2 + ["decoding"] + ["encoding"] * 2
+    assert [step.phase for step in steps if step.phase != "denoising"] == ["loading"] * 2 + ["decoding"] + [
+        "encoding"
+    ] * 2
 
 
 def test_a_sound_can_have_another_rate_and_be_an_mp3(engine, ask, steps):
@@ -60,10 +68,7 @@ def test_cancelling_stops_within_one_step_and_the_model_works_afterwards(engine,
 
 
 def test_longer_than_the_model_can_it_ends_in_silence(ask, steps):
-    pipe = tiny_stable_audio()
-    cache = ModelCache()
-    cache.get("a-model", lambda: Loaded("a-model", pipe, cache))
-    [artifact] = SoundEngine(cache).generate(ask(duration=3), steps)
+    [artifact] = engine_with(tiny_stable_audio()).generate(ask(duration=3), steps)
     assert artifact.facts.duration == pytest.approx(3, abs=0.001)
     assert artifact.generation["native_duration"] < 3
     assert not samples(artifact)[-1000:].any()
@@ -127,6 +132,8 @@ def tiny_audioldm():
         resblock_dilation_sizes=[[1, 3, 5]],
         normalize_before=False,
     )
+    vocoder = SpeechT5HifiGan(voice)
+    vocoder.conv_post.weight.data *= 1000  # random weights whisper below what 16 bits hold
     return AudioLDMPipeline(
         vae=AutoencoderKL(
             block_out_channels=(32, 64),
@@ -146,13 +153,13 @@ def tiny_audioldm():
             sample_size=32,
             down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
             up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-            cross_attention_dim=None,
+            cross_attention_dim=(32, 64),
             class_embed_type="simple_projection",
             projection_class_embeddings_input_dim=32,
             class_embeddings_concat=True,
         ),
         scheduler=DDIMScheduler(clip_sample=False, steps_offset=1),
-        vocoder=SpeechT5HifiGan(voice),
+        vocoder=vocoder,
     )
 
 
@@ -160,7 +167,7 @@ def tiny_stable_audio():
     import torch
     from diffusers import (
         AutoencoderOobleck,
-        CosineDPMSolverMultistepScheduler,
+        EDMDPMSolverMultistepScheduler,
         StableAudioDiTModel,
         StableAudioPipeline,
         StableAudioProjectionModel,
@@ -195,8 +202,6 @@ def tiny_stable_audio():
             cross_attention_input_dim=4,
             num_attention_heads=2,
         ),
-        scheduler=CosineDPMSolverMultistepScheduler(solver_order=2, prediction_type="v_prediction"),
-        projection_model=StableAudioProjectionModel(
-            text_encoder_dim=32, conditioning_dim=4, min_value=0, max_value=32
-        ),
+        scheduler=EDMDPMSolverMultistepScheduler(solver_order=2, prediction_type="v_prediction"),
+        projection_model=StableAudioProjectionModel(text_encoder_dim=32, conditioning_dim=4, min_value=0, max_value=32),
     )

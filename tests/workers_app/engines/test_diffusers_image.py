@@ -121,7 +121,9 @@ def test_the_file_says_how_it_was_made(engine, ask, steps):
     assert read_tags(artifact.path).items() >= tags.items()
 
 
-@pytest.mark.parametrize("content", [None, "", "{", '{"_class_name": "NoSuchPipeline"}', '{"unet": ["diffusers", "X"]}'])
+@pytest.mark.parametrize(
+    "content", [None, "", "{", '{"_class_name": "NoSuchPipeline"}', '{"unet": ["diffusers", "X"]}']
+)
 def test_a_folder_that_does_not_load_is_reported_and_the_engine_lives_on(engine, ask, steps, tmp_path, content):
     folder = tmp_path / "model"
     folder.mkdir()

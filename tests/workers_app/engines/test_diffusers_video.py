@@ -19,7 +19,9 @@ def engine(cache):
 def ask(tmp_path):
     def ask(**fields):
         short = {"model": "stand-in-video", "seed": 1, "folder": tmp_path, "tags": {}, "width": 192, "height": 112}
-        return VideoRequest(**{**short, "prompt": "rain", "duration": 0.5, "fps": 8, "num_inference_steps": 2, **fields})
+        return VideoRequest(
+            **{**short, "prompt": "rain", "duration": 0.5, "fps": 8, "num_inference_steps": 2, **fields}
+        )
 
     return ask
 
@@ -122,7 +124,7 @@ def test_a_pipeline_that_takes_no_storyboard_refuses_it_in_a_sentence(models_fol
         pass
 
     engine = engine_with(PipelineWithoutStoryboards.from_pretrained(models_folder / "stand-in-video"))
-    with pytest.raises(InvalidInput, match="takes no storyboard_images.*WanImageToVideoPipeline"):
+    with pytest.raises(InvalidInput, match=r"takes no storyboard_images.*WanImageToVideoPipeline"):
         engine.generate(ask(model="a-model", storyboard_images=pictures("red")), steps)
 
 
@@ -164,7 +166,11 @@ def test_frames_are_understood_as_pictures_as_arrays_and_as_tensors(ask):
 
     array = np.zeros((2, 4, 6, 3), dtype=np.float32)
     array[1, ..., 0] = 1.0
-    kinds = [array, torch.from_numpy(array).permute(0, 3, 1, 2), [Image.fromarray((f * 255).astype("u1")) for f in array]]
+    kinds = [
+        array,
+        torch.from_numpy(array).permute(0, 3, 1, 2),
+        [Image.fromarray((f * 255).astype("u1")) for f in array],
+    ]
     for kind in kinds:
         made = _pictures(Output(kind), ask())
         assert [picture.getpixel((0, 0)) for picture in made] == [(0, 0, 0), (255, 0, 0)]

@@ -14,7 +14,9 @@ def engine(cache):
 @pytest.fixture
 def ask(tmp_path):
     def ask(text="Who is there? Nobody answers.", **fields):
-        return SpeechRequest(**{"model": "hibari-tts", "seed": 1, "folder": tmp_path, "tags": {}, "text": text, **fields})
+        return SpeechRequest(
+            **{"model": "hibari-tts", "seed": 1, "folder": tmp_path, "tags": {}, "text": text, **fields}
+        )
 
     return ask
 
@@ -37,9 +39,7 @@ def test_two_sentences_are_heard_without_long_silence_at_the_ends(engine, ask, s
 
 
 def test_the_same_seed_gives_the_same_samples(engine, ask, steps):
-    first, again, other = (
-        samples(engine.generate(ask(format="WAV", seed=seed), steps)[0].path) for seed in (1, 1, 2)
-    )
+    first, again, other = (samples(engine.generate(ask(format="WAV", seed=seed), steps)[0].path) for seed in (1, 1, 2))
     assert (first == again).all()
     assert (first != other).any()
 

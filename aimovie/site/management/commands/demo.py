@@ -97,7 +97,8 @@ class Command(BaseCommand):
 
     def _show(self, shots: list[Shot], plan: local.Plan, console: Console) -> list[str]:
         """Print the table; the sentences about what went wrong."""
-        table = Table("type", "file", "format", "resolution", "duration", "size", "took")
+        table = Table("type", "format", "resolution", "duration", "size", "took", box=None)
+        files = []
         problems = []
         for shot in shots:
             status = shot.status
@@ -108,8 +109,11 @@ class Command(BaseCommand):
                 if "facts" not in media:
                     problems.append(f"{media['media_url']} does not decode.")
                     continue
-                table.add_row(status["task_type"], _where(media), *_facts(media), f"{status['processing_time']:.1f} s")
+                table.add_row(status["task_type"], *_facts(media), f"{status['processing_time']:.1f} s")
+                files.append(_where(media))
         console.print(table)
+        for file in files:
+            console.print(file, soft_wrap=True, highlight=False)
         return problems
 
 

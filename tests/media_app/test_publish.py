@@ -1,0 +1,126 @@
+"""From a file on disk to a media result: staged, made final with its row, discarded when nobody wants it."""
+
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.storage import default_storage
+
+from media_app import publish, storage
+from media_app.encode import write_image
+from media_app.models import MediaResult, media_id_of
+from tasks_app import lifecycle
+from tasks_app.models import Attempt, Task
+
+
+class FolderThatIsFull:
+    """A storage that refuses the first `refusals` files."""
+
+    refusals = 0
+
+    def __init__(self, **options: Any) -> None:
+        from media_app.storage import FolderStorage
+
+        self.folder = FolderStorage(**options)
+
+    def save(self, name: str, content: Any) -> str:
+        if FolderThatIsFull.refusals:
+            FolderThatIsFull.refusals -= 1
+            raise OSError(28, "No space left on device")
+        return self.folder.save(name, content)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.folder, name)
+
+
+@pytest.fixture
+def full(settings: Any, tmp_path: Path) -> type[FolderThatIsFull]:
+    backend = {"BACKEND": f"{__name__}.FolderThatIsFull", "OPTIONS": {"location": tmp_path / "media"}}
+    settings.STORAGES = {**settings.STORAGES, "default": backend}
+    return FolderThatIsFull
+
+
+def picture(folder: Path) -> tuple[Path, Any]:
+    from PIL import Image
+
+    path = folder / "output.jpg"
+    return path, write_image(Image.new("RGB", (64, 32), "red"), path, tags={"title": "x"})
+
+
+def stage(attempt: Attempt, folder: Path, pauses: list[float]) -> publish.Stored:
+    path, facts = picture(folder)
+    return publish.store(attempt, path, facts=facts, generation={"seed": 7}, wait=pauses.append)
+
+
+def test_a_storage_that_refuses_is_asked_again_after_growing_pauses(full: Any, claim_task: Any, tmp_path: Path) -> None:
+    full.refusals = 3
+    pauses: list[float] = []
+    stored = stage(claim_task(), tmp_path, pauses)
+    assert pauses == [1.0, 2.0, 4.0]
+    assert default_storage.exists(stored.staging_key)
+
+
+def test_patience_ends(full: Any, claim_task: Any, tmp_path: Path, settings: Any) -> None:
+    full.refusals = 100
+    settings.STORE_PATIENCE *= 0
+    with pytest.raises(publish.StorageUnavailable, match=r"output\.jpg"):
+        stage(claim_task(), tmp_path, [])
+    full.refusals = 0
+
+
+def test_waiting_ends_when_there_is_no_use_in_it(full: Any, claim_task: Any, tmp_path: Path) -> None:
+    full.refusals = 100
+    attempt = claim_task()
+    path, facts = picture(tmp_path)
+
+    def refused(seconds: float) -> None:
+        raise lifecycle.Refused("cancelled")
+
+    with pytest.raises(lifecycle.Refused):
+        publish.store(attempt, path, facts=facts, generation={}, wait=refused)
+    full.refusals = 0
+
+
+def test_recording_makes_the_file_final_with_its_row_and_takes_the_staged_one_away(
+    claim_task: Any, tmp_path: Path
+) -> None:
+    attempt = claim_task()
+    stored = [stage(attempt, tmp_path, [])]
+    task = lifecycle.complete(attempt, lambda task: publish.record(stored, task))
+    media = MediaResult.objects.get()
+    assert media.media_id == media_id_of(task.pk, 1) == uuid.uuid5(task.pk, "1")
+    assert media.storage_key == f"projects/noir/image/{task.pk}/output.jpg"
+    assert default_storage.exists(media.storage_key)
+    assert not default_storage.exists(stored[0].staging_key)
+    assert (media.media_type, media.resolution, media.format) == ("character_design", "64x32", "JPEG")
+    assert media.duration is None
+    assert task.result
+    assert task.result["media_url"] == f"http://127.0.0.1:8001/api/v1/media/{media.media_id}/content"
+    assert task.result["metadata"] == {"resolution": "64x32", "file_size": media.file_size, "format": "JPEG", "seed": 7}
+    assert task.result["media"][0]["media_id"] == str(media.media_id)
+
+
+def test_a_recording_that_fails_leaves_no_row_and_keeps_the_staged_file(claim_task: Any, tmp_path: Path) -> None:
+    attempt = claim_task()
+    stored = [stage(attempt, tmp_path, [])]
+    storage.delete(stored[0].staging_key)
+    with pytest.raises(OSError, match="output"):
+        lifecycle.complete(attempt, lambda task: publish.record(stored, task))
+    assert not MediaResult.objects.exists()
+    assert Task.objects.get().status == "processing"
+
+
+def test_discarding_what_is_gone_already_harms_nothing(claim_task: Any, tmp_path: Path) -> None:
+    stored = [stage(claim_task(), tmp_path, [])]
+    publish.discard(stored)
+    publish.discard(stored)
+    assert not default_storage.exists(stored[0].staging_key)
+
+
+def test_a_bucket_with_a_domain_gives_https_urls(settings: Any) -> None:
+    settings.R2_BUCKET, settings.R2_PUBLIC_URL = "movies", "https://media.movie.example"
+    assert (
+        publish.media_url("m", "projects/p/image/t/output.jpg")
+        == "https://media.movie.example/projects/p/image/t/output.jpg"
+    )
