@@ -41,7 +41,8 @@ def storage_exists(app_configs: Any, **kwargs: Any) -> list[Error]:
     try:
         storages["default"]
     except InvalidStorageError as error:
-        return [Error(f"The storage of media cannot be set up: {error}", hint="See STORAGES and R2_*.", id="aimovie.E004")]
+        words = f"The storage of media cannot be set up: {error}"
+        return [Error(words, hint="See STORAGES and R2_*.", id="aimovie.E004")]
     return []
 
 

@@ -39,10 +39,10 @@ LOGIN_URL = "admin:login"
 
 INSTALLED_APPS = [
     "aimovie.site.apps.SiteConfig",
+    "django_celery_results",  # before workers_app, which shows its records read-only
     "workers_app",
     "media_app",
     "tasks_app",
-    "django_celery_results",
     "rest_framework",
     "django.contrib.admin",
     "django.contrib.auth",
@@ -88,8 +88,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 STATIC_URL = "static/"
-STATIC_ROOT = AIMOVIE_HOME / "static"
-WHITENOISE_USE_FINDERS = True
+WHITENOISE_USE_FINDERS = True  # straight from the packages: nothing to collect
 LANGUAGE_CODE = "en"
 USE_TZ = True
 TIME_ZONE = "UTC"
@@ -221,5 +220,5 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
-    "loggers": {name: {"level": "WARNING"} for name in ("django.server", "httpx2", "httpcore2", "botocore", "diffusers")},
+    "loggers": {name: {"level": "WARNING"} for name in ("django.server", "httpx2", "httpcore2", "botocore")},
 }

@@ -1,4 +1,4 @@
-"""From a file on a worker's disk to a media result: stored under the attempt's own key first, then made final with its row."""
+"""From a file on disk to a media result: stored under the attempt's own key first, then made final with its row."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -41,7 +41,7 @@ class Stored:
 def store(
     attempt: Attempt, path: Path, *, facts: Facts, generation: Mapping[str, Any], wait: Callable[[float], None]
 ) -> Stored:
-    """Put a file under the attempt's own key, trying again for `STORE_PATIENCE`: a film is not made twice for a bucket's sake.
+    """Put a file under the attempt's own key, for `STORE_PATIENCE`: no film is made twice for a bucket's sake.
 
     `wait` sleeps that many seconds, or raises when there is no more use in waiting.
 

@@ -15,6 +15,6 @@ class MediaSerializer(serializers.ModelSerializer[MediaResult]):
     class Meta:
         model = MediaResult
         fields = [
-            "media_id", "task_id", "project_id", "media_type", "media_url", "payload_media_id", "file_name", "file_size",
-            "duration", "resolution", "format", "fps", "sample_rate", "generation_metadata", "created_at",
+            "media_id", "task_id", "project_id", "media_type", "media_url", "payload_media_id", "file_name",
+            "file_size", "duration", "resolution", "format", "fps", "sample_rate", "generation_metadata", "created_at",
         ]  # fmt: skip

@@ -1,7 +1,7 @@
 """Who may ask: API keys, and which projects a key reaches. What a key does not reach does not exist for it."""
 
 import re
-from typing import Any, cast
+from typing import cast
 from uuid import UUID
 
 from django.http import Http404
@@ -11,7 +11,6 @@ from rest_framework.request import Request
 
 from tasks_app.models import ApiKey, Project, Task
 from tasks_app.models.project import ID_PATTERN
-
 
 UUID_PATTERN = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 
@@ -55,7 +54,7 @@ def task_for(request: Request, task_id: str) -> Task:
         ValidationError: the id is malformed.
         Http404: unknown, or another project's: the caller cannot tell which.
     """
-    rows: Any = Task.objects.reached_by(key_of(request)).select_related("project")
+    rows = Task.objects.reached_by(key_of(request)).select_related("project")
     task = rows.filter(pk=uuid_from("task_id", task_id)).first()
     if task is None:
         raise Http404

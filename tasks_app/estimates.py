@@ -14,7 +14,8 @@ GUESSES = {TaskType.VIDEO: 300, TaskType.IMAGE: 30, TaskType.AUDIO: 10}
 def duration(task_type: str) -> int:
     """Seconds that a task of this type is expected to run: the mean of the last `HISTORY` completed, at least 1."""
     rows = Task.objects.filter(task_type=task_type, status="completed").order_by("-completed_at")
-    runs = [done - begun for begun, done in rows.values_list("started_at", "completed_at")[:HISTORY]]
+    times = rows.values_list("started_at", "completed_at")[:HISTORY]
+    runs = [done - begun for begun, done in times if begun and done]
     if not runs:
         return GUESSES[TaskType(task_type)]
     return max(1, round(sum(runs, timedelta()).total_seconds() / len(runs)))

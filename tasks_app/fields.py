@@ -8,7 +8,7 @@ from uuid import UUID
 from rest_framework import serializers
 
 HOST = re.compile(r"[\w.-]+|[0-9a-fA-F:.]+")
-"""A name (also a bare one, as of a compose file, or one in another alphabet) or an IPv6 address without its brackets."""
+"""A name (also a bare one, as of a compose file, or in another alphabet) or an IPv6 address without its brackets."""
 
 RESOLUTION = re.compile(r"[1-9][0-9]{0,4}x[1-9][0-9]{0,4}")
 

@@ -275,7 +275,7 @@ def _ring(task: Task) -> None:
 
 def _count_submission(project_id: str) -> Project:
     """The project, made on first use; refuses one that was deleted, also a moment ago."""
-    project, _ = Project.objects.get_or_create(project_id=project_id)
+    Project.objects.get_or_create(project_id=project_id)
     counted = Project.objects.filter(pk=project_id, deleted_at__isnull=True).update(
         task_count=F("task_count") + 1, revision=F("revision") + 1, last_activity=timezone.now()
     )

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from redis import Redis
 from rest_framework.renderers import JSONRenderer
@@ -100,7 +100,7 @@ def _follow(connection: Redis, key: str, index: Callable[[str], None]) -> None:
     overtaken at any moment, or that died between copy and index, leaves no task in a wrong set."""
     seen = None
     while (status := _status_of(connection, key)) not in {None, seen}:
-        index(cast(str, status))
+        index(status)
         seen = status
 
 

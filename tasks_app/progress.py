@@ -13,7 +13,7 @@ from tasks_app.models import Task
 
 
 def write(task: Task, *, phase: str, done: int, total: int) -> None:
-    """Say where a running task stands. The key outlives its last word by an hour, so that one left behind goes by itself."""
+    """Say where a running task stands. The key outlives its last word by an hour: one left behind goes by itself."""
     with suppress(redis.Away), redis.connection() as connection:
         key = redis.progress(task.task_id)
         before = json.loads(connection.get(key) or "{}")
@@ -24,7 +24,8 @@ def write(task: Task, *, phase: str, done: int, total: int) -> None:
 def read(task_id: object) -> dict[str, Any] | None:
     """The live record of a task, or None where there is none (or no Redis)."""
     with suppress(redis.Away), redis.connection() as connection:
-        return json.loads(connection.get(redis.progress(task_id)) or "null")
+        record: dict[str, Any] | None = json.loads(connection.get(redis.progress(task_id)) or "null")
+        return record
     return None
 
 

@@ -66,15 +66,19 @@ class PictureData(TaskData):
         return attrs
 
     def _size(self, attrs: dict[str, Any]) -> tuple[int, int]:
-        sides = attrs.get("width"), attrs.get("height")
-        if (sides[0] is None) != (sides[1] is None):
-            missing = "width" if sides[0] is None else "height"
-            raise serializers.ValidationError({missing: "width and height go together"})
-        width, height = attrs.get("resolution") or (sides if sides[0] else self.default_size)
-        if sides[0] and sides != (width, height):
+        width, height = attrs.get("resolution") or self._sides(attrs) or self.default_size
+        if self._sides(attrs) not in {None, (width, height)}:
             raise serializers.ValidationError({"resolution": "says something else than width and height"})
         if width * height > MAX_PIXELS:
             raise serializers.ValidationError({"resolution": f"must be at most {MAX_PIXELS} pixels in all"})
+        return width, height
+
+    def _sides(self, attrs: dict[str, Any]) -> tuple[int, int] | None:
+        width, height = attrs.get("width"), attrs.get("height")
+        if width is None and height is None:
+            return None
+        if width is None or height is None:
+            raise serializers.ValidationError({"width" if width is None else "height": "width and height go together"})
         return width, height
 
 

@@ -72,11 +72,15 @@ class ProjectTasksView(APIView):
         )
 
 
-RECEIPT = ("task_id", "project_id", "task_type", "status", "priority", "queue_name", "queue_position", "estimated_duration",
-           "estimated_wait_time", "created_at")  # fmt: skip
-STATUS = ("task_id", "project_id", "task_type", "status", "priority", "attempt", "progress", "current_step", "queue_name",
-          "queue_position", "estimated_duration", "estimated_remaining", "estimated_wait_time", "waiting_for", "result",
-          "error", "error_code", "metadata", "created_at", "started_at", "completed_at", "processing_time")  # fmt: skip
+RECEIPT = (
+    "task_id", "project_id", "task_type", "status", "priority", "queue_name", "queue_position", "estimated_duration",
+    "estimated_wait_time", "created_at",
+)  # fmt: skip
+STATUS = (
+    "task_id", "project_id", "task_type", "status", "priority", "attempt", "progress", "current_step", "queue_name",
+    "queue_position", "estimated_duration", "estimated_remaining", "estimated_wait_time", "waiting_for", "result",
+    "error", "error_code", "metadata", "created_at", "started_at", "completed_at", "processing_time",
+)  # fmt: skip
 
 
 def receipt(task: Task) -> dict[str, Any]:

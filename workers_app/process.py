@@ -1,4 +1,4 @@
-"""A worker process: hooked into Celery's worker, it describes itself, beats, looks at the line, and stops in good order."""
+"""A worker process, hooked into Celery's: it describes itself, beats, looks at the line, and stops in good order."""
 
 import logging
 import os
@@ -76,7 +76,7 @@ class WorkerProcess:
             raise
 
     def _every(self, seconds: float, chore: Callable[[], None]) -> None:
-        """Repeat a chore until the process is over. A worker whose chores fail for any reason but the database must not go on."""
+        """Repeat a chore. A worker whose chores fail for any other reason than the database must not go on."""
         while not self.over.is_set():
             close_old_connections()
             try:
@@ -127,11 +127,11 @@ def look() -> None:
 
 @signals.worker_init.connect
 def _check(sender: Any, **_: Any) -> None:
-    """One task at a time, in a thread: a fork would lose CUDA, a second task the memory, solo the heartbeat's answers."""
+    """One task at a time, in a thread: a fork would lose CUDA, a second task the memory, solo the control commands."""
     pool = sender.pool_cls.__module__.rsplit(".", 1)[-1]
     if pool != "thread" or sender.concurrency != 1:
         raise SystemExit(
-            f"A model worker runs one task at a time in a thread (pool {pool}, concurrency {sender.concurrency} asked for). "
+            f"A model worker runs one task at a time in a thread, not {sender.concurrency} in pool {pool}. "
             "Leave out --pool and --concurrency; for more, start more workers."
         )
     sender.app.conf.broker_transport_options["socket_timeout"] = 10

@@ -131,7 +131,7 @@ class _Steps:
             self._tell(step)
 
     def _is_worth_telling(self, step: Step) -> bool:
-        """Each denoising step, since a cancel must be noticed within one; of quick frames and sentences ten a second."""
+        """Each denoising step, since a cancel must be noticed within one; of frames and sentences ten a second."""
         return step.phase == "denoising" or step.phase != self.phase or monotonic() - self.told_at > 0.1
 
     def _tell(self, step: Step) -> None:
@@ -159,7 +159,7 @@ def _folder(attempt: Attempt) -> Iterator[Path]:
 
 @contextmanager
 def _deadline(attempt: Attempt) -> Iterator[None]:
-    """Ends this process if the model is stuck: no thread of Python can be stopped from outside. The task goes back in line."""
+    """Ends this process if the model is stuck: no thread can be stopped from outside. The task goes back in line."""
     limit = settings.TIME_LIMITS[attempt.task.task_type]
     timer = Timer(limit, _time_out, [attempt, limit])
     timer.daemon = True

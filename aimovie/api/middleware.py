@@ -9,7 +9,7 @@ API_PREFIX = "/api/"
 
 
 class RequestIdMiddleware:
-    """Gives every request an id: the caller's own `X-Request-ID` where it is sane, else a fresh one; answers carry it."""
+    """Gives every request an id: the caller's `X-Request-ID` where it is sane, else a fresh one. Answers carry it."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

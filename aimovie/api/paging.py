@@ -7,7 +7,6 @@ from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from rest_framework import serializers
 
-
 REACH = 10_000
 """Rows that pages reach: the database counts past every row before a page, so a far one is dear."""
 

@@ -13,7 +13,7 @@ MAX_DEPTH = 32
 
 
 class StrictJSONParser(parsers.BaseParser):
-    """JSON that every part of the service can store: no NaN, NUL, lone surrogate, integer beyond 64 bits or deep nest."""
+    """JSON that every part of the service can store: no NaN, NUL, lone surrogate, too large integer or deep nest."""
 
     media_type = "application/json"
 

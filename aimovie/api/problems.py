@@ -20,8 +20,8 @@ from aimovie.errors import DomainError
 log = logging.getLogger(__name__)
 
 CODES = {400: "validation_error", 401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "method_not_allowed",
-         406: "not_acceptable", 409: "conflict", 413: "payload_too_large", 415: "unsupported_media_type", 429: "rate_limited",
-         503: "unavailable"}  # fmt: skip
+         406: "not_acceptable", 409: "conflict", 413: "payload_too_large", 415: "unsupported_media_type",
+         429: "rate_limited", 503: "unavailable"}  # fmt: skip
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
@@ -29,34 +29,33 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
     set_rollback()
     response = _answer(error)
     response.data = _shape(response, context["request"])
-    if isinstance(error, exceptions.APIException):
-        for name in ("auth_header", "wait"):
-            _add_header(response, name, getattr(error, name, None))
+    if header := getattr(error, "auth_header", None):
+        response["WWW-Authenticate"] = header
+    if (wait := getattr(error, "wait", None)) is not None:
+        response["Retry-After"] = str(math.ceil(wait))
     return response
 
 
 def _answer(error: Exception) -> Response:
     match error:
         case DomainError():
-            return Response({"error": "conflict", "message": error.message, "details": error.details}, 409)
+            code, status, words = "conflict", 409, {"message": error.message, "details": error.details}
         case serializers.ValidationError():
-            return Response({"error": "validation_error", **_flatten(error.detail)}, 400)
+            code, status, words = "validation_error", 400, _flatten(error.detail)
         case RequestDataTooBig():
-            return Response({"error": "payload_too_large", "message": str(error)}, 413)
+            code, status, words = "payload_too_large", 413, {"message": str(error)}
         case Http404():
-            return Response({"error": "not_found", "message": "There is no such thing here."}, 404)
+            code, status, words = "not_found", 404, {"message": "There is no such thing here."}
         case exceptions.APIException():
-            code = CODES.get(error.status_code, "error")
-            return Response({"error": code, "message": str(error.detail)}, error.status_code)
+            status, words = error.status_code, {"message": str(error.detail)}
+            code = CODES.get(status, "error")
         case OperationalError() | InterfaceError():
             log.error("the database is away: %s", error)
-            return Response(
-                {"error": "unavailable", "message": "The database is away; try again soon."},
-                503,
-                headers={"Retry-After": "5"},
-            )
-    log.exception("unforeseen", exc_info=error)
-    return Response({"error": "internal", "message": "Something went wrong on our side."}, 500)
+            code, status, words = "unavailable", 503, {"message": "The database is away; try again soon."}
+        case _:
+            log.exception("unforeseen", exc_info=error)
+            code, status, words = "internal", 500, {"message": "Something went wrong on our side."}
+    return Response({"error": code, **words}, status, headers={"Retry-After": "5"} if status == 503 else None)
 
 
 def _flatten(detail: Any) -> dict[str, Any]:
@@ -82,13 +81,6 @@ def _shape(response: Response, request: Request | HttpRequest) -> dict[str, Any]
         "timestamp": moment(timezone.now()),
         "request_id": getattr(request, "request_id", None),
     }
-
-
-def _add_header(response: Response, name: str, value: Any) -> None:
-    if value is not None:
-        response[{"auth_header": "WWW-Authenticate", "wait": "Retry-After"}[name]] = (
-            value if name == "auth_header" else str(math.ceil(value))
-        )
 
 
 def error_page(code: str, message: str, status_code: int) -> Callable[..., HttpResponse]:

@@ -76,7 +76,7 @@ def _start(plan: Plan, supervisor: Supervisor, home: Path) -> None:
 
 
 def _environment(plan: Plan, home: Path) -> dict[str, str]:
-    """What the children see. Each gets its share of the cores: torch's threads in several processes wait on each other."""
+    """What the children see. Each gets its share of the cores, or torch's threads would wait on each other."""
     share = max(1, (os.cpu_count() or 1) // max(1, sum(plan.workers.values())))
     return {
         "OMP_NUM_THREADS": str(share),
@@ -111,8 +111,8 @@ def _web_command(plan: Plan, home: Path) -> list[str]:
 
 def _worker_command(name: str, queue_name: str) -> list[str]:
     return [
-        sys.executable, "-m", "celery", "--workdir", str(settings.BASE_DIR), "-A", "aimovie", "worker", "-Q", queue_name,
-        "-n", f"{name}@%h", "--without-gossip", "--without-mingle", "--without-heartbeat",
+        sys.executable, "-m", "celery", "--workdir", str(settings.BASE_DIR), "-A", "aimovie", "worker",
+        "-Q", queue_name, "-n", f"{name}@%h", "--without-gossip", "--without-mingle", "--without-heartbeat",
     ]  # fmt: skip
 
 

@@ -58,7 +58,7 @@ class Attempt(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(finished_at__isnull=True, outcome__isnull=True)
-                | Q(finished_at__isnull=False, outcome__in=Outcome.values),
+                | Q(finished_at__isnull=False, outcome__isnull=False, outcome__in=Outcome.values),
                 name="attempt_outcome_when_finished",
             ),
         ]

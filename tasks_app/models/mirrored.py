@@ -5,10 +5,10 @@ from typing import Self, TypeVar
 from django.db import models
 from django.db.models import F, Q
 
-M = TypeVar("M", bound="Mirrored", covariant=True)
+M_co = TypeVar("M_co", bound="Mirrored", covariant=True)
 
 
-class MirroredQuerySet(models.QuerySet[M]):
+class MirroredQuerySet(models.QuerySet[M_co]):
     def unmirrored(self) -> Self:
         """Rows whose copy in Redis is older than they are."""
         return self.filter(mirrored__lt=F("revision"))

@@ -124,7 +124,13 @@ class Task(Mirrored):
                 condition=~Q(status="processing") | Q(started_at__isnull=False), name="task_started_at_when_processing"
             ),
             models.CheckConstraint(
-                condition=Q(status="failed", error__isnull=False, error_code__in=ErrorCode.values)
+                condition=Q(
+                    # A CHECK that comes out NULL passes, so "not null" must be said.
+                    status="failed",
+                    error__isnull=False,
+                    error_code__isnull=False,
+                    error_code__in=ErrorCode.values,
+                )
                 | (~Q(status="failed") & Q(error__isnull=True, error_code__isnull=True)),
                 name="task_error_when_failed",
             ),

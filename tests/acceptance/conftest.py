@@ -96,8 +96,8 @@ def start(transactional_db: None) -> Iterator[Callable[..., Process]]:
         log = environment.HOME / f"{name}-{len(started)}.log"
         with log.open("wb") as file:
             popen = subprocess.Popen(
-                command, env={**os.environ, "DATABASE_URL": database_url(), **env}, stdin=subprocess.DEVNULL, stdout=file,
-                stderr=file, cwd=django_settings.BASE_DIR,
+                command, env={**os.environ, "DATABASE_URL": database_url(), **env}, stdin=subprocess.DEVNULL,
+                stdout=file, stderr=file, cwd=django_settings.BASE_DIR,
             )  # fmt: skip
         started.append(Process(popen, log))
         return started[-1]

@@ -14,8 +14,8 @@ from tasks_app.models import Attempt, Task
 from tests import environment
 
 REAL = {
-    "ENGINES": "image=workers_app.engines.diffusers_image.ImageEngine,video=workers_app.engines.diffusers_video.VideoEngine,"
-    "speech=workers_app.engines.speech.SpeechEngine",
+    "ENGINES": "image=workers_app.engines.diffusers_image.ImageEngine,"
+    "video=workers_app.engines.diffusers_video.VideoEngine,speech=workers_app.engines.speech.SpeechEngine",
     # Loading torch on a busy machine can keep the GIL for seconds; what this test looks at is not the lease.
     "LEASE_SECONDS": "60",
 }

@@ -169,8 +169,8 @@ def test_a_taken_port_is_refused_in_words(up: Callable[..., Up], tmp_path: Path)
 
 def run_demo(home: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "manage.py", "demo"], env=fresh_environment(home), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        stdin=subprocess.DEVNULL, cwd=django_settings.BASE_DIR, text=True,
+        [sys.executable, "manage.py", "demo"], env=fresh_environment(home), stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, cwd=django_settings.BASE_DIR, text=True,
     )  # fmt: skip
 
 

@@ -12,8 +12,14 @@ pytestmark = pytest.mark.django_db
 
 @pytest.mark.parametrize(
     ("page", "limit", "shown", "pages"),
-    [(1, 3, ["p0", "p1", "p2"], 3), (3, 3, ["p6"], 3), (4, 3, [], 3), (1, 7, [f"p{n}" for n in range(7)], 1), (7, 1, ["p6"], 7)],
-)  # fmt: skip
+    [
+        (1, 3, ["p0", "p1", "p2"], 3),
+        (3, 3, ["p6"], 3),
+        (4, 3, [], 3),
+        (1, 7, ["p0", "p1", "p2", "p3", "p4", "p5", "p6"], 1),
+        (7, 1, ["p6"], 7),
+    ],
+)
 def test_a_page_holds_its_rows_and_says_how_many_there_are(page: int, limit: int, shown: list[str], pages: int) -> None:
     for number in range(7):
         Project.objects.create(project_id=f"p{number}")
@@ -57,5 +63,7 @@ def test_a_good_page_is_understood(query: dict[str, str], means: dict[str, int])
         ({"page": "501"}, {"page"}),
     ],
 )
-def test_a_page_that_is_none_or_lies_beyond_ten_thousand_rows_is_refused(query: dict[str, str], wrong: set[str]) -> None:
+def test_a_page_that_is_none_or_lies_beyond_ten_thousand_rows_is_refused(
+    query: dict[str, str], wrong: set[str]
+) -> None:
     assert checked(query) == wrong

@@ -106,7 +106,10 @@ def test_answers_are_utf8_as_it_is() -> None:
     [
         (None, None),
         (datetime(2026, 11, 22, 10, 30, tzinfo=UTC), "2026-11-22T10:30:00Z"),
-        (datetime(2026, 11, 22, 12, 30, 0, 250_000, tzinfo=timezone(timedelta(hours=2))), "2026-11-22T10:30:00.250000Z"),
+        (
+            datetime(2026, 11, 22, 12, 30, 0, 250_000, tzinfo=timezone(timedelta(hours=2))),
+            "2026-11-22T10:30:00.250000Z",
+        ),
     ],
 )
 def test_a_moment_is_iso_8601_in_utc_with_a_z(value: datetime | None, text: str | None) -> None:

@@ -102,7 +102,9 @@ def test_an_error_of_the_body_as_a_whole_is_an_object_too() -> None:
     assert isinstance(body["details"], dict)
 
 
-@pytest.mark.parametrize("path", ["/api/v1/nothing", "/api/v1", "/api/v2/tasks/submit", "/nothing", "/api/v1/tasks/a/b/c"])
+@pytest.mark.parametrize(
+    "path", ["/api/v1/nothing", "/api/v1", "/api/v2/tasks/submit", "/nothing", "/api/v1/tasks/a/b/c"]
+)
 def test_an_address_that_is_not_there_is_answered_in_the_same_shape(path: str) -> None:
     response = Client().get(path)
     assert response.status_code == 404

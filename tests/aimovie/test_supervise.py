@@ -12,10 +12,13 @@ from aimovie.site import supervise
 from aimovie.site.supervise import Child, Supervisor
 from tests.acceptance.conftest import eventually
 
-STUBBORN = (
-    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(60)"
+READY = "print('ready', flush=True); time.sleep(60)"
+STUBBORN = f"import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); {READY}"
+PARENT = (
+    f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']); {READY}"
 )
-PARENT = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']); print('ready', flush=True); time.sleep(60)"
+LAST_WORDS = "signal.signal(signal.SIGTERM, lambda *_: (print(time.monotonic()), sys.exit()))"
+TELLING = f"import signal, sys, time; {LAST_WORDS}; {READY}"
 
 
 @pytest.fixture
@@ -88,8 +91,7 @@ def test_grandchildren_end_too(supervisor: Supervisor, tmp_path: Path) -> None:
 
 def test_the_first_child_is_ended_last(supervisor: Supervisor, tmp_path: Path) -> None:
     """Redis is started first and must outlive those that talk to it."""
-    code = "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: (print(time.monotonic()), sys.exit())); print('ready', flush=True); time.sleep(60)"
-    children = [child(tmp_path, code, name) for name in ("first", "second")]
+    children = [child(tmp_path, TELLING, name) for name in ("first", "second")]
     for one in children:
         supervisor.start(one)
         eventually(lambda one=one: "ready" in one.log.read_text())

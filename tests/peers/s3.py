@@ -30,8 +30,8 @@ class S3:
     def environment(self) -> dict[str, str]:
         """The settings that point a process of ours here."""
         return {
-            "R2_BUCKET": self.bucket, "R2_ENDPOINT_URL": self.url, "R2_ACCESS_KEY_ID": "test", "R2_SECRET_ACCESS_KEY": "test",
-            "R2_PUBLIC_URL": "https://media.movie.example",
+            "R2_BUCKET": self.bucket, "R2_ENDPOINT_URL": self.url, "R2_ACCESS_KEY_ID": "test",
+            "R2_SECRET_ACCESS_KEY": "test", "R2_PUBLIC_URL": "https://media.movie.example",
         }  # fmt: skip
 
     def keys(self) -> list[str]:

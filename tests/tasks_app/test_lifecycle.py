@@ -38,8 +38,8 @@ VERBS: dict[str, Callable[[Attempt], Any]] = {
     "advance": lambda attempt: lifecycle.advance(attempt, 0.5, "denoising 2/4"),
     "complete": lambda attempt: lifecycle.complete(attempt, lambda task: {}),
     "fail": lambda attempt: lifecycle.fail(attempt, "internal", "It broke."),
-    "lose": lambda attempt: lifecycle.rescue(attempt),
-    "release": lambda attempt: lifecycle.release(attempt),
+    "lose": lifecycle.rescue,
+    "release": lifecycle.release,
     "cancel": lambda attempt: lifecycle.cancel(attempt.task),
     "retry": lambda attempt: lifecycle.retry(attempt.task),
 }

@@ -207,7 +207,11 @@ def test_the_number_of_an_attempt_is_there_once_per_task(task: Task) -> None:
 
 @pytest.mark.parametrize(
     "fields",
-    [{"outcome": "failed"}, {"finished_at": Now()}, {"finished_at": Now(), "outcome": "gone"}],
+    [
+        {"outcome": "failed"},
+        {"finished_at": Now()},
+        {"finished_at": Now(), "outcome": "gone"},
+    ],
 )
 def test_an_attempt_has_an_outcome_exactly_when_it_is_finished(fields: dict[str, Any], task: Task) -> None:
     Attempt.objects.bulk_create([attempt_row(task)])

@@ -80,7 +80,10 @@ def test_a_good_project_id_passes(project_id: str) -> None:
 
 
 BAD: list[tuple[str, list[Any]]] = [
-    ("project_id", ["", "noir\n", " noir", "noir ", "a b", "a/b", "..", "é", "x" * 65, "active", None, 7, True, [], {}]),
+    (
+        "project_id",
+        ["", "noir\n", " noir", "noir ", "a b", "a/b", "..", "é", "x" * 65, "active", None, 7, True, [], {}],
+    ),
     ("task_type", ["hologram", "", "video", None, 7, True, ["video_generation"], "video_generation ", "GENERATE"]),
     ("priority", [0, 4, -1, "1", "high", 1.5, True, None, [1], 2**63]),
     ("callback_url", ["", "ftp://movie.example", "movie.example", "http://", "javascript:alert(1)", 7, True, [], {}]),

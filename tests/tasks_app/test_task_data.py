@@ -167,8 +167,9 @@ def test_a_resolution_is_read_as_width_and_height() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "speed"), [({}, 1.0), ({"pace": "slow"}, 0.8), ({"pace": "FAST"}, 1.25), ({"speed": 2, "pace": "slow"}, 2.0)]
-)  # fmt: skip
+    ("data", "speed"),
+    [({}, 1.0), ({"pace": "slow"}, 0.8), ({"pace": "FAST"}, 1.25), ({"speed": 2, "pace": "slow"}, 2.0)],
+)
 def test_pace_in_words_is_a_speed(data: dict[str, Any], speed: float) -> None:
     assert check(AUDIO, text="Hello.", **data)["speed"] == speed
 

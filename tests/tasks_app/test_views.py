@@ -26,8 +26,8 @@ RECEIPT = {
 }  # fmt: skip
 STATUS = {
     "task_id", "project_id", "task_type", "status", "priority", "attempt", "progress", "current_step", "queue_name",
-    "queue_position", "estimated_duration", "estimated_remaining", "estimated_wait_time", "waiting_for", "result", "error",
-    "error_code", "metadata", "created_at", "started_at", "completed_at", "processing_time",
+    "queue_position", "estimated_duration", "estimated_remaining", "estimated_wait_time", "waiting_for", "result",
+    "error", "error_code", "metadata", "created_at", "started_at", "completed_at", "processing_time",
 }  # fmt: skip
 WHOLE = STATUS | {"task_data", "callback_url", "attempts", "media"}
 
@@ -87,7 +87,15 @@ def test_a_queued_task_tells_a_poller_where_it_stands(api: APIClient) -> None:
     assert (status["queue_position"], status["estimated_wait_time"]) == (2, 300)
     assert isinstance(status["waiting_for"], str)
     assert status["metadata"] == BODY["metadata"]
-    nothing_yet = ("result", "error", "error_code", "started_at", "completed_at", "processing_time", "estimated_remaining")
+    nothing_yet = (
+        "result",
+        "error",
+        "error_code",
+        "started_at",
+        "completed_at",
+        "processing_time",
+        "estimated_remaining",
+    )
     assert [status[name] for name in nothing_yet] == [None] * len(nothing_yet)
 
 
@@ -131,7 +139,9 @@ def test_the_whole_task_has_every_attribute_its_attempts_and_its_media(api: APIC
     assert set(whole) == WHOLE
     assert (whole["task_data"], whole["callback_url"]) == (BODY["task_data"], BODY["callback_url"])
     assert (whole["status"], whole["error"], whole["error_code"]) == ("failed", "It broke.", "internal")
-    assert [(a["number"], a["worker_id"], a["outcome"]) for a in whole["attempts"]] == [(1, "gpu_heavy@here-1", "failed")]
+    assert [(a["number"], a["worker_id"], a["outcome"]) for a in whole["attempts"]] == [
+        (1, "gpu_heavy@here-1", "failed")
+    ]
     assert whole["media"] == []
     assert b"secret.py" not in response.content
 
@@ -218,13 +228,14 @@ def test_a_projects_tasks_are_filtered_by_status_and_type(api: APIClient) -> Non
 
 
 @pytest.mark.parametrize(
-    "query", ["status=waiting", "status=%00", "task_type=x", "page=0", "page=x", "page=9223372036854775808", "limit=101"]
+    "query",
+    ["status=waiting", "status=%00", "task_type=x", "page=0", "page=x", "page=9223372036854775808", "limit=101"],
 )
 def test_a_bad_filter_or_page_is_named(query: str, api: APIClient) -> None:
     Project.objects.create(project_id="noir")
     response = api.get(f"/api/v1/projects/noir/tasks?{query}")
     assert response.status_code == 400
-    assert set(response.json()["details"]) == {query.split("=")[0]}
+    assert set(response.json()["details"]) == {query.split("=", maxsplit=1)[0]}
 
 
 @pytest.mark.parametrize("path", ["", "/status", "/cancel", "/retry"])

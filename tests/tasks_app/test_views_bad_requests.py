@@ -68,7 +68,13 @@ def test_a_body_beyond_the_limit_is_too_large(caller: APIClient, settings: Any) 
 
 @pytest.mark.parametrize(
     "content_type",
-    ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain", "application/xml", "nonsense"],
+    [
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "text/plain",
+        "application/xml",
+        "nonsense",
+    ],
 )
 def test_any_other_type_of_body_is_not_supported(content_type: str, caller: APIClient) -> None:
     is_refused(send(caller, "project_id=noir", content_type), 415, "unsupported_media_type")
@@ -135,7 +141,9 @@ def test_a_bad_duration_is_named(caller: APIClient) -> None:
 
 
 def test_keys_that_the_contract_does_not_know_are_let_pass_at_the_top(caller: APIClient) -> None:
-    assert caller.post(SUBMIT, {**GOOD, "status": "completed", "task_id": "1"}, format="json").json()["status"] == "queued"
+    assert (
+        caller.post(SUBMIT, {**GOOD, "status": "completed", "task_id": "1"}, format="json").json()["status"] == "queued"
+    )
 
 
 def test_a_bad_request_is_no_news_for_the_operators(caller: APIClient, caplog: Any) -> None:

@@ -125,8 +125,9 @@ def test_a_private_address_is_refused(claim_task: Any, tmp_path: Path) -> None:
 def stored_media(task: Any) -> MediaResult:
     key = default_storage.save(f"projects/{task.project_id}/image/{task.pk}/output.jpg", ContentFile(jpeg()))
     return MediaResult.objects.create(
-        media_id=media_id_of(task.pk, 1), task=task, project_id=task.project_id, media_type="character_design", file_size=1,
-        media_url="https://x.example/a", storage_key=key, file_name="output.jpg", resolution="40x20", format="JPEG", created_at=timezone.now(),
+        media_id=media_id_of(task.pk, 1), task=task, project_id=task.project_id, media_type="character_design",
+        media_url="https://x.example/a", storage_key=key, file_name="output.jpg", file_size=1, resolution="40x20",
+        format="JPEG", created_at=timezone.now(),
     )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ class Command(BaseCommand):
         parser.add_argument("--operator", action="store_true", help="may pause queues and change projects' limits")
         parser.add_argument(
             "--project", action="append", default=[], metavar="ID", dest="projects",
-            help="reach this project only; repeat for more (default: every project). One that does not exist yet is made.",
+            help="reach this project only; repeat for more (default: every project). A new one is made.",
         )  # fmt: skip
 
     @transaction.atomic

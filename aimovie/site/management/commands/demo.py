@@ -23,7 +23,9 @@ from tasks_app.queues import NAMES
 PROJECT = "demo"
 SHOTS: dict[str, dict[str, Any]] = {
     "audio_synthesis": {"text": "The rain had not stopped for three days. Neither had she.", "seed": 7},
-    "image_generation": {"prompt": "a detective in a dark alley, rain", "resolution": "768x448", "num_inference_steps": 20, "seed": 7},
+    "image_generation": {
+        "prompt": "a detective in a dark alley, rain", "resolution": "768x448", "num_inference_steps": 20, "seed": 7,
+    },
     "video_generation": {
         "prompt": "a detective in a dark alley, rain", "resolution": "768x448", "duration": 4, "fps": 24,
         "num_inference_steps": 12, "seed": 7,
