@@ -55,5 +55,8 @@ def lease_outlives_beats(app_configs: Any, **kwargs: Any) -> list[Error]:
 
 
 def _is_safe(url: str) -> bool:
-    parts = urlsplit(url)
-    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+    try:
+        host = urlsplit(url).hostname
+    except ValueError:
+        return False
+    return bool(host) and (url.startswith("https://") or (url.startswith("http://") and host in LOOPBACK))

@@ -98,6 +98,8 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["aimovie.api.parsing.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["aimovie.api.parsing.StrictJSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "aimovie.api.parsing.AlwaysJSON",
+    "URL_FORMAT_OVERRIDE": None,  # `format` is a filter of ours
     "EXCEPTION_HANDLER": "aimovie.api.problems.exception_handler",
     "UNAUTHENTICATED_USER": None,
     "DATETIME_FORMAT": "iso-8601",

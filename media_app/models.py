@@ -7,7 +7,7 @@ from django.db.models import Q
 
 from tasks_app.models import Project, Task, TaskType
 
-URL_PATTERN = r"^(https://[^/?#\s]|http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?/)"
+URL_PATTERN = r"^(https://[^/?#\s]\S*|http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?/\S*)\Z"
 """https; http only for a loopback address."""
 
 

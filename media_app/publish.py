@@ -8,7 +8,6 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
@@ -20,8 +19,6 @@ from media_app.serializers import MediaSerializer
 from tasks_app.models import Attempt, Task, TaskType
 
 log = logging.getLogger(__name__)
-
-UNAVAILABLE = (OSError, BotoCoreError, ClientError)
 
 
 class StorageUnavailable(Exception):
@@ -54,7 +51,7 @@ def store(
         try:
             storage.put(key, path)
             return Stored(path.name, key, facts, generation)
-        except UNAVAILABLE as error:
+        except storage.UNAVAILABLE as error:
             if monotonic() + pause > give_up:
                 raise StorageUnavailable(f"The storage did not take {path.name}: {type(error).__name__}.") from error
             log.warning("storage refused %s, again in %.0f s: %s", key, pause, error)
@@ -74,7 +71,7 @@ def discard(stored: list[Stored]) -> None:
     for item in stored:
         try:
             storage.delete(item.staging_key)
-        except UNAVAILABLE as error:
+        except storage.UNAVAILABLE as error:
             log.warning("%s stays behind: %s", item.staging_key, error)
 
 

@@ -9,10 +9,14 @@ import shutil
 from pathlib import Path
 from typing import IO, Protocol, cast
 
+from botocore.exceptions import BotoCoreError, ClientError
 from django.core.files.base import File
 from django.core.files.storage import FileSystemStorage, default_storage
 
 from tasks_app.models import Attempt, Task, TaskType
+
+UNAVAILABLE = (OSError, BotoCoreError, ClientError)
+"""What a storage raises, a folder or a bucket."""
 
 FOLDERS = {TaskType.VIDEO: "video", TaskType.IMAGE: "image", TaskType.AUDIO: "audio"}
 

@@ -1,6 +1,9 @@
 """Media over HTTP."""
 
+from typing import IO
+
 from django.http import FileResponse, Http404
+from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -15,11 +18,24 @@ class ContentView(APIView):
 
     def get(self, request: Request, media_id: str) -> FileResponse:
         media = media_for(request, media_id)
-        return FileResponse(
-            storage.read(media.storage_key),
-            content_type=CONTENT_TYPES[media.format],
-            filename=f"{media.task_id}-{media.file_name}",
-        )
+        name = f"{media.task_id}-{media.file_name}"
+        return FileResponse(_open(media), content_type=CONTENT_TYPES[media.format], filename=name)
+
+
+class StorageAway(APIException):
+    """The bucket does not answer."""
+
+    status_code = 503
+    default_detail = "The storage is away; try again soon."
+
+
+def _open(media: MediaResult) -> IO[bytes]:
+    try:
+        return storage.read(media.storage_key)
+    except FileNotFoundError as error:
+        raise Http404 from error
+    except storage.UNAVAILABLE as error:
+        raise StorageAway from error
 
 
 def media_for(request: Request, media_id: str) -> MediaResult:

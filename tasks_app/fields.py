@@ -46,14 +46,15 @@ class Number(serializers.FloatField):
 
 
 class Choice(Text):
-    """One of a few words, upper or lower case."""
+    """One of a few words; `any_case` takes them in upper or lower case."""
 
-    def __init__(self, choices: list[str], **kwargs: Any) -> None:
-        self.choices = {choice.lower(): choice for choice in choices}
+    def __init__(self, choices: list[str], *, any_case: bool = False, **kwargs: Any) -> None:
+        self.spelled = str.lower if any_case else str
+        self.choices = {self.spelled(choice): choice for choice in choices}
         super().__init__(**kwargs)
 
     def to_internal_value(self, data: Any) -> str:
-        word = super().to_internal_value(data).lower()
+        word = self.spelled(super().to_internal_value(data))
         if word not in self.choices:
             raise serializers.ValidationError(f"must be one of {', '.join(self.choices.values())}")
         return self.choices[word]

@@ -1,8 +1,10 @@
 """The waiting lines: their names, who stands where, and the bell that wakes a worker."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from uuid import UUID
 
-from django.db.models import Count, Q, Sum
+from django.db.models import Aggregate, Count, OuterRef, Q, Subquery, Sum
 from kombu.exceptions import OperationalError
 
 from aimovie import redis
@@ -36,18 +38,32 @@ class Place:
 
 
 def place(task: Task) -> Place | None:
-    """The place of a task in its line, counted in the rows; None unless it is queued."""
-    if task.status != "queued":
-        return None
-    before = Q(priority__lt=task.priority) | Q(priority=task.priority, task_id__lt=task.task_id)
-    ahead = (
-        Task.objects.in_line(task.queue_name)
-        .filter(before)
-        .order_by()
-        .aggregate(n=Count("*"), work=Sum("estimated_duration"))
+    """The place of a task in its line; None unless it is queued."""
+    return places([task]).get(task.task_id)
+
+
+def places(tasks: Iterable[Task]) -> dict[UUID, Place]:
+    """The places of those of these tasks that are queued, counted in the rows: two queries for any number of them."""
+    queued = [task.task_id for task in tasks if task.status == "queued"]
+    if not queued:
+        return {}
+    rows = (
+        Task.objects.queued()
+        .filter(pk__in=queued)
+        .annotate(ahead=_ahead(Count("*")), work=_ahead(Sum("estimated_duration")))
     )
-    running = Task.objects.filter(queue_name=task.queue_name, status="processing").count()
-    return Place(position=ahead["n"] + 1, wait=round((ahead["work"] or 0) / max(1, running)))
+    running = dict(Task.objects.filter(status="processing").values_list("queue_name").annotate(n=Count("*")).order_by())
+    return {
+        task_id: Place(position=(ahead or 0) + 1, wait=round((work or 0) / running.get(queue_name, 1)))
+        for task_id, queue_name, ahead, work in rows.values_list("task_id", "queue_name", "ahead", "work")
+    }
+
+
+def _ahead(aggregate: Aggregate) -> Subquery:
+    """An aggregate over those before a task in its line."""
+    before = Q(priority__lt=OuterRef("priority")) | Q(priority=OuterRef("priority"), task_id__lt=OuterRef("task_id"))
+    line = Task.objects.queued().filter(before, queue_name=OuterRef("queue_name")).order_by().values("queue_name")
+    return Subquery(line.annotate(value=aggregate).values("value"))
 
 
 def ring(queue_name: str) -> None:

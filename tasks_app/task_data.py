@@ -91,7 +91,7 @@ class ImageData(PictureData):
     num_images = Integer(min_value=1, max_value=8, required=False, allow_null=True)
     init_image = ImageReference(required=False, allow_null=True)
     strength = Number(min_value=0, max_value=1, required=False, allow_null=True)
-    format = Choice(["JPEG", "PNG", "WEBP"], required=False, allow_null=True)
+    format = Choice(["JPEG", "PNG", "WEBP"], any_case=True, required=False, allow_null=True)
     quality = Integer(min_value=1, max_value=100, required=False, allow_null=True)
 
 
@@ -129,10 +129,10 @@ class AudioData(TaskData):
     voice = Text(max_length=100, required=False, allow_null=True)
     language = Text(max_length=35, required=False, allow_null=True)
     speed = Number(min_value=0.25, max_value=4, required=False, allow_null=True)
-    pace = Choice(list(PACES), required=False, allow_null=True)
+    pace = Choice(list(PACES), any_case=True, required=False, allow_null=True)
     duration = Number(min_value=0.1, max_value=300, required=False, allow_null=True)
     sample_rate = Integer(min_value=8000, max_value=48000, required=False, allow_null=True)
-    format = Choice(["MP3", "WAV"], required=False, allow_null=True)
+    format = Choice(["MP3", "WAV"], any_case=True, required=False, allow_null=True)
 
     def validate_model(self, value: str | None) -> str | None:
         return value if value == settings.SPEECH_MODEL else super().validate_model(value)

@@ -8,7 +8,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from aimovie.api.paging import PageQuery, page_of
-from tasks_app import access, estimates, lifecycle, progress, queues
+from tasks_app import access, estimates, lifecycle, queues
 from tasks_app.models import Task
 from tasks_app.serializers import AttemptSerializer, TaskListQuery, TaskSerializer, TaskSubmissionSerializer
 
@@ -30,7 +30,7 @@ class TaskView(APIView):
         task = access.task_for(request, task_id)
         attempts = AttemptSerializer(task.attempts.order_by("number"), many=True).data
         media = (task.result or {}).get("media", [])
-        return Response({**TaskSerializer(task).data, **outlook(task), "attempts": attempts, "media": media})
+        return Response({**whole(task), "attempts": attempts, "media": media})
 
 
 class StatusView(APIView):
@@ -67,9 +67,9 @@ class ProjectTasksView(APIView):
         rows, pagination = page_of(
             project.tasks.filter(**filters.validated_data).order_by("-task_id"), **pages.validated_data
         )
-        return Response(
-            {"tasks": [{**TaskSerializer(row).data, **outlook(row)} for row in rows], "pagination": pagination}
-        )
+        places = queues.places(rows)
+        tasks = [{**TaskSerializer(row).data, **outlook(row, places.get(row.task_id))} for row in rows]
+        return Response({"tasks": tasks, "pagination": pagination})
 
 
 RECEIPT = (
@@ -85,25 +85,28 @@ STATUS = (
 
 def receipt(task: Task) -> dict[str, Any]:
     """The answer to a submission or a retry."""
-    body = {**TaskSerializer(task).data, **outlook(task)}
+    body = whole(task)
     return {name: body[name] for name in RECEIPT}
 
 
 def status_body(task: Task) -> dict[str, Any]:
     """The answer to a poll."""
-    body = {**TaskSerializer(task).data, **outlook(task)}
+    body = whole(task)
     return {name: body[name] for name in STATUS}
 
 
-def outlook(task: Task) -> dict[str, Any]:
+def outlook(task: Task, place: queues.Place | None) -> dict[str, Any]:
     """What is true of a task at this moment only, and stored nowhere."""
-    place = queues.place(task)
-    live = progress.read(task.task_id) if task.status == "processing" else None
     begun, ended = task.started_at, task.completed_at or timezone.now()
     return {
         "queue_position": place.position if place else None,
         "estimated_wait_time": place.wait if place else None,
         "waiting_for": place.in_words if place else None,
-        "estimated_remaining": live["estimated_remaining"] if live else estimates.remaining(task),
+        "estimated_remaining": estimates.remaining(task),
         "processing_time": round((ended - begun).total_seconds(), 3) if begun else None,
     }
+
+
+def whole(task: Task) -> dict[str, Any]:
+    """A task as it is stored, and as it stands at this moment."""
+    return {**TaskSerializer(task).data, **outlook(task, queues.place(task))}

@@ -88,7 +88,7 @@ def client_for(*project_ids: str) -> APIClient:
     from tasks_app.models import Project
 
     projects = [Project.objects.get_or_create(project_id=project_id)[0] for project_id in project_ids]
-    _, secret = ApiKey.issue("test", projects=projects)
+    _, secret = ApiKey.issue("test", projects=projects or None)
     client = APIClient()
     client.credentials(HTTP_X_API_KEY=secret)
     return client

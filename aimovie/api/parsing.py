@@ -8,6 +8,8 @@ from typing import Any, NoReturn
 from django.conf import settings
 from rest_framework import exceptions, parsers, renderers, status
 from rest_framework.fields import DateTimeField
+from rest_framework.negotiation import BaseContentNegotiation, DefaultContentNegotiation
+from rest_framework.request import Request
 
 MAX_DEPTH = 32
 
@@ -87,3 +89,13 @@ class JSONRenderer(renderers.JSONRenderer):
 def moment(value: Any) -> str | None:
     """A datetime as the contract writes it: ISO 8601, UTC, `Z`."""
     return None if value is None else DateTimeField().to_representation(value)
+
+
+class AlwaysJSON(BaseContentNegotiation):
+    """Whatever a caller says that it accepts: answers are JSON, and files are what they are."""
+
+    def select_parser(self, request: Request, parsers: Any) -> Any:
+        return DefaultContentNegotiation().select_parser(request, parsers)
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
+        return renderers[0], renderers[0].media_type

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from botocore.exceptions import BotoCoreError, ClientError
 from django.core.files.storage import default_storage
-from django.db import DatabaseError, connection
+from django.db import Error as DatabaseError
+from django.db import connection
 from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 from rest_framework.request import Request
@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 from aimovie import redis
 from aimovie.api.parsing import moment
 from aimovie.celery import app
+from media_app.storage import UNAVAILABLE
 from workers_app.models import Worker
 
 OK, FAILING, UNCONFIGURED = "ok", "failing", "unconfigured"
@@ -41,7 +42,7 @@ def _storage() -> bool:
     try:
         default_storage.exists("health")
         return True
-    except (OSError, BotoCoreError, ClientError):
+    except UNAVAILABLE:
         return False
 
 

@@ -59,7 +59,7 @@ class ApiKey(models.Model):
             digest=cls.digest_of(secret),
             prefix=secret[:8],
             is_operator=is_operator,
-            all_projects=not projects,
+            all_projects=projects is None,
         )
         key.projects.set(projects or [])
         return key, secret

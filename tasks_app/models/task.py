@@ -112,7 +112,7 @@ class Task(Mirrored):
                 name="task_progress_1_exactly_when_completed",
             ),
             models.CheckConstraint(
-                condition=Q(callback_url__isnull=True) | Q(callback_url__iregex=r"^https?://[^/?#\s]"),
+                condition=Q(callback_url__isnull=True) | Q(callback_url__iregex=r"^https?://[^/?#\s]\S*\Z"),
                 name="task_callback_url_http",
             ),
             models.CheckConstraint(

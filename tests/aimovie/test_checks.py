@@ -25,6 +25,9 @@ from aimovie import checks
         ("http://127.0.0.1@evil.example", False),
         ("ftp://movie.example", False),
         ("movie.example", False),
+        ("HTTPS://movie.example", False),
+        ("https://", False),
+        ("http://[", False),
     ],
 )
 def test_media_urls_are_https_or_of_this_machine(name: str, url: str, good: bool, settings: Any) -> None:

@@ -56,3 +56,23 @@ def test_a_malformed_media_id_is_invalid_input(api: APIClient) -> None:
     response = content(api, "output.jpg")
     assert response.status_code == 400
     assert response.json()["details"] == {"media_id": ["must be a UUID"]}
+
+
+def test_a_browser_that_accepts_pictures_alone_gets_one(api: APIClient, media: MediaResult) -> None:
+    response = api.get(f"/api/v1/media/{media.media_id}/content?format=JPEG", HTTP_ACCEPT="image/avif,image/*")
+    assert response.status_code == 200
+    assert b"".join(response.streaming_content) == b"the picture"
+
+
+def test_a_file_that_is_gone_is_not_there(api: APIClient, media: MediaResult, settings: Any) -> None:
+    (Path(settings.MEDIA_ROOT) / media.storage_key).unlink()
+    assert content(api, media.media_id).status_code == 404
+
+
+def test_a_bucket_that_is_away_is_said_to_be(api: APIClient, media: MediaResult, settings: Any) -> None:
+    nobody = {"bucket_name": "b", "endpoint_url": "http://127.0.0.1:9", "access_key": "a", "secret_key": "b"}
+    backend = {"BACKEND": "media_app.bucket.BucketStorage", "OPTIONS": nobody}
+    settings.STORAGES = {**settings.STORAGES, "default": backend}
+    response = content(api, media.media_id)
+    assert (response.status_code, response.json()["error"]) == (503, "unavailable")
+    assert response["Retry-After"] == "5"

@@ -188,3 +188,9 @@ def test_a_malformed_project_id_names_no_project(project_id: str, api: APIClient
 def test_one_key_costs_one_query(api: APIClient, django_assert_max_num_queries: Any) -> None:
     with django_assert_max_num_queries(1, connection=connection):
         api.get("/api/v1/tasks/malformed")
+
+
+def test_a_key_for_no_project_reaches_none(transactional_db: None) -> None:
+    key, _ = ApiKey.issue("nobody", projects=[])
+    assert not key.all_projects
+    assert not Project.objects.filter(api_keys=key).exists()

@@ -63,8 +63,12 @@ def test_nothing_else_is_a_number(value: Any) -> None:
 
 
 @pytest.mark.parametrize("value", ["JPEG", "jpeg", "Jpeg"])
-def test_a_choice_is_one_of_a_few_words_whatever_their_case(value: str) -> None:
-    assert Choice(["JPEG", "PNG"]).run_validation(value) == "JPEG"
+def test_a_choice_may_take_its_words_whatever_their_case(value: str) -> None:
+    assert Choice(["JPEG", "PNG"], any_case=True).run_validation(value) == "JPEG"
+
+
+def test_a_choice_is_exact_unless_said_otherwise() -> None:
+    assert refusal(Choice(["queued", "failed"]), "Queued") == "must be one of queued, failed"
 
 
 @pytest.mark.parametrize("value", ["jpg", "jpeg ", "jpeg\n", "JPEG,PNG"])

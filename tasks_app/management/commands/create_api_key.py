@@ -25,7 +25,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, name: str, operator: bool, projects: list[str], **options: Any) -> str:
         _check("name", ApiKey(name=name.strip()), "name")
         bound = [_project(project_id) for project_id in projects]
-        key, secret = ApiKey.issue(name.strip(), is_operator=operator, projects=bound)
+        key, secret = ApiKey.issue(name.strip(), is_operator=operator, projects=bound or None)
         reach = ", ".join(projects) or "every project"
         return f"API key '{key.name}' reaches {reach}. Keep it now, it is not shown again: {secret}"
 
