@@ -1,11 +1,10 @@
 """From a file on disk to a media result: stored under the attempt's own key first, then made final with its row."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 from django.conf import settings
@@ -21,10 +20,6 @@ from tasks_app.models import Attempt, Task, TaskType
 log = logging.getLogger(__name__)
 
 
-class StorageUnavailable(Exception):
-    """The storage took no file for `STORE_PATIENCE`."""
-
-
 @dataclass(frozen=True)
 class Stored:
     """A file in storage that is not final yet."""
@@ -35,34 +30,21 @@ class Stored:
     generation: Mapping[str, Any]
 
 
-def store(
-    attempt: Attempt, path: Path, *, facts: Facts, generation: Mapping[str, Any], wait: Callable[[float], None]
-) -> Stored:
-    """Put a file under the attempt's own key, for `STORE_PATIENCE`: no film is made twice for a bucket's sake.
-
-    `wait` sleeps that many seconds, or raises when there is no more use in waiting.
+def store(attempt: Attempt, path: Path, *, facts: Facts, generation: Mapping[str, Any]) -> Stored:
+    """Put a file under the attempt's own key.
 
     Raises:
-        StorageUnavailable: still refused after all that time.
+        storage.UNAVAILABLE: the storage did not take it.
     """
     key = storage.staging_key(attempt, path.name)
-    give_up, pause = monotonic() + settings.STORE_PATIENCE.total_seconds(), 1.0
-    while True:
-        try:
-            storage.put(key, path)
-            return Stored(path.name, key, facts, generation)
-        except storage.UNAVAILABLE as error:
-            if monotonic() + pause > give_up:
-                raise StorageUnavailable(f"The storage did not take {path.name}: {type(error).__name__}.") from error
-            log.warning("storage refused %s, again in %.0f s: %s", key, pause, error)
-        wait(pause)
-        pause = min(pause * 2, 60.0)
+    storage.put(key, path)
+    return Stored(path.name, key, facts, generation)
 
 
 def record(stored: list[Stored], task: Task) -> dict[str, Any]:
     """Make the files final and write their rows; the result of the task. Called while its row is held."""
     rows = [_record_one(task, number, item) for number, item in enumerate(stored, 1)]
-    transaction.on_commit(partial(discard, stored))
+    transaction.on_commit(partial(discard, stored), robust=True)
     return result_of(rows)
 
 

@@ -174,10 +174,12 @@ def fail(attempt: Attempt, error_code: str, error: str, *, traceback: str = "", 
         completed_at=timezone.now(),
         current_step="failed",
     )
-    if error_code in TRIED_AGAIN and moved.tries < settings.MAX_TRIES:
+    goes_on = error_code in TRIED_AGAIN and moved.tries < settings.MAX_TRIES
+    if goes_on:
         moved = _requeue(moved)
-        _ring(moved)
     _close(moved, outcome, number=attempt.number, error_code=error_code, error=error, traceback=traceback)
+    if goes_on:
+        _ring(moved)
     return moved
 
 
@@ -257,20 +259,20 @@ def _close(task: Task, outcome: str, *, number: int | None = None, **words: Any)
     rows = Attempt.objects.open().filter(task=task, number=number)
     if rows.update(outcome=outcome, finished_at=timezone.now(), **words):
         _announce(task, _count_active(task.project_id, -1))
-        transaction.on_commit(partial(progress.keep, task.task_id))
+        transaction.on_commit(partial(progress.keep, task.task_id), robust=True)
     else:
         _announce(task)
 
 
 def _announce(task: Task, project: Project | None = None) -> None:
-    """After the commit, and only then: the mirror."""
-    transaction.on_commit(partial(mirror.write, task))
+    """After the commit, and only then: the mirror. What goes wrong there is logged, and undoes nothing."""
+    transaction.on_commit(partial(mirror.write, task), robust=True)
     if project:
-        transaction.on_commit(partial(mirror.write, project))
+        transaction.on_commit(partial(mirror.write, project), robust=True)
 
 
 def _ring(task: Task) -> None:
-    transaction.on_commit(partial(queues.ring, task.queue_name))
+    transaction.on_commit(partial(queues.ring, task.queue_name), robust=True)
 
 
 def _count_submission(project_id: str) -> Project:

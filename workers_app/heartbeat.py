@@ -4,7 +4,6 @@ from contextlib import suppress
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -88,4 +87,4 @@ def _set(worker: Worker, state: State, attempt: Attempt | None) -> None:
     worker.state, worker.current_task_id = state, attempt.task_id if attempt else None
     worker.last_heartbeat = timezone.now()
     worker.save(update_fields=["state", "current_task_id", "last_heartbeat"])
-    transaction.on_commit(lambda: mirror(worker))
+    mirror(worker)

@@ -11,11 +11,10 @@ from functools import partial
 from pathlib import Path
 from threading import Event, Timer
 from time import monotonic
-from typing import TypeVar
 
 from django.conf import settings
 from django.db import Error as DatabaseError
-from django.db import InterfaceError, OperationalError, close_old_connections
+from django.db import close_old_connections
 
 from media_app import publish
 from tasks_app import lifecycle, progress
@@ -23,11 +22,10 @@ from tasks_app.models import Attempt, ErrorCode, Outcome
 from workers_app import engines, executions, heartbeat, inputs
 from workers_app.engines.base import Artifact, EngineError, Step
 from workers_app.models import Worker
+from workers_app.patience import DATABASE_AWAY, GivenUp, until_answered
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
-DATABASE_AWAY = (OperationalError, InterfaceError)
 EXIT_TIMED_OUT = 70
 
 SHARES = {
@@ -63,13 +61,12 @@ def run_next(desk: Desk) -> bool:
         return False
     desk.running = attempt
     try:
-        heartbeat.busy(desk.worker, attempt)
+        until_answered(partial(heartbeat.busy, desk.worker, attempt))
         run(attempt, desk.stopping)
-        executions.record(attempt)
+        until_answered(partial(executions.record, attempt))
     finally:
         desk.running = None
-        completed = Attempt.objects.filter(pk=attempt.pk, outcome=Outcome.COMPLETED).count()
-        heartbeat.idle(desk.worker, completed=completed)
+        until_answered(partial(_finish, desk.worker, attempt))
     return True
 
 
@@ -80,24 +77,23 @@ def run(attempt: Attempt, stopping: Event) -> None:
     try:
         with _folder(attempt) as folder:
             for artifact in _generate(attempt, folder, told):
-                stored.append(_store(attempt, artifact, told, stopping))
-        _patiently(partial(lifecycle.complete, attempt, partial(publish.record, stored)))
+                stored.append(until_answered(partial(_store, attempt, artifact, told), wait=told.wait))
+        until_answered(partial(lifecycle.complete, attempt, partial(publish.record, stored)), wait=told.wait)
+        return
     except lifecycle.Refused as refusal:
         log.info("%s ends here: %s", attempt, refusal)
-        publish.discard(stored)
     except Stopped:
         log.info("%s is given back: this worker stops", attempt)
-        publish.discard(stored)
         _unless_refused(lifecycle.release, attempt)
     except EngineError as error:
         _unless_refused(lifecycle.fail, attempt, error.error_code, str(error))
-    except publish.StorageUnavailable as error:
+    except GivenUp as error:
         _unless_refused(lifecycle.fail, attempt, ErrorCode.STORAGE_UNAVAILABLE, str(error))
     except Exception as error:
         log.exception("%s failed", attempt)
-        publish.discard(stored)
         words = f"The attempt failed with {type(error).__name__}; its traceback is in the admin."
         _unless_refused(partial(lifecycle.fail, traceback=traceback.format_exc()), attempt, ErrorCode.INTERNAL, words)
+    publish.discard(stored)
 
 
 def _generate(attempt: Attempt, folder: Path, told: "_Steps") -> list[Artifact]:
@@ -106,14 +102,14 @@ def _generate(attempt: Attempt, folder: Path, told: "_Steps") -> list[Artifact]:
         return engines.engine(kind).generate(request, told)
 
 
-def _store(attempt: Attempt, artifact: Artifact, told: "_Steps", stopping: Event) -> publish.Stored:
+def _store(attempt: Attempt, artifact: Artifact, told: "_Steps") -> publish.Stored:
     told(Step("storing"))
+    return publish.store(attempt, artifact.path, facts=artifact.facts, generation=artifact.generation)
 
-    def wait(seconds: float) -> None:
-        stopping.wait(seconds)
-        told(Step("storing"))
 
-    return publish.store(attempt, artifact.path, facts=artifact.facts, generation=artifact.generation, wait=wait)
+def _finish(worker: Worker, attempt: Attempt) -> None:
+    completed = Attempt.objects.filter(pk=attempt.pk, outcome=Outcome.COMPLETED).count()
+    heartbeat.idle(worker, completed=completed)
 
 
 class _Steps:
@@ -129,6 +125,11 @@ class _Steps:
         if self._is_worth_telling(step):
             self.phase, self.told_at = step.phase, monotonic()
             self._tell(step)
+
+    def wait(self, seconds: float) -> None:
+        """Wait, but not for what nobody wants any more."""
+        self.stopping.wait(seconds)
+        self(Step("storing"))
 
     def _is_worth_telling(self, step: Step) -> bool:
         """Each denoising step, since a cancel must be noticed within one; of frames and sentences ten a second."""
@@ -181,19 +182,4 @@ def _time_out(attempt: Attempt, limit: float) -> None:
 def _unless_refused(verb: Callable[..., object], attempt: Attempt, *words: str) -> None:
     """End an attempt by a verb; where the task was cancelled or taken over in the meantime there is nothing to end."""
     with suppress(lifecycle.Refused):
-        _patiently(partial(verb, attempt, *words))
-
-
-def _patiently(call: Callable[[], T]) -> T:
-    """Try until the database answers: what was made must not be made again for its sake."""
-    give_up, pause = monotonic() + settings.STORE_PATIENCE.total_seconds(), 0.5
-    while True:
-        try:
-            return call()
-        except DATABASE_AWAY as error:
-            if monotonic() > give_up:
-                raise
-            log.warning("the database is away, again in %.0f s: %s", pause, error)
-            close_old_connections()
-        Event().wait(pause)
-        pause = min(pause * 2, 10.0)
+        until_answered(partial(verb, attempt, *words))

@@ -14,33 +14,6 @@ from tasks_app import lifecycle
 from tasks_app.models import Attempt, Task
 
 
-class FolderThatIsFull:
-    """A storage that refuses the first `refusals` files."""
-
-    refusals = 0
-
-    def __init__(self, **options: Any) -> None:
-        from media_app.storage import FolderStorage
-
-        self.folder = FolderStorage(**options)
-
-    def save(self, name: str, content: Any) -> str:
-        if FolderThatIsFull.refusals:
-            FolderThatIsFull.refusals -= 1
-            raise OSError(28, "No space left on device")
-        return self.folder.save(name, content)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.folder, name)
-
-
-@pytest.fixture
-def full(settings: Any, tmp_path: Path) -> type[FolderThatIsFull]:
-    backend = {"BACKEND": f"{__name__}.FolderThatIsFull", "OPTIONS": {"location": tmp_path / "media"}}
-    settings.STORAGES = {**settings.STORAGES, "default": backend}
-    return FolderThatIsFull
-
-
 def picture(folder: Path) -> tuple[Path, Any]:
     from PIL import Image
 
@@ -48,45 +21,16 @@ def picture(folder: Path) -> tuple[Path, Any]:
     return path, write_image(Image.new("RGB", (64, 32), "red"), path, tags={"title": "x"})
 
 
-def stage(attempt: Attempt, folder: Path, pauses: list[float]) -> publish.Stored:
+def stage(attempt: Attempt, folder: Path) -> publish.Stored:
     path, facts = picture(folder)
-    return publish.store(attempt, path, facts=facts, generation={"seed": 7}, wait=pauses.append)
-
-
-def test_a_storage_that_refuses_is_asked_again_after_growing_pauses(full: Any, claim_task: Any, tmp_path: Path) -> None:
-    full.refusals = 3
-    pauses: list[float] = []
-    stored = stage(claim_task(), tmp_path, pauses)
-    assert pauses == [1.0, 2.0, 4.0]
-    assert default_storage.exists(stored.staging_key)
-
-
-def test_patience_ends(full: Any, claim_task: Any, tmp_path: Path, settings: Any) -> None:
-    full.refusals = 100
-    settings.STORE_PATIENCE *= 0
-    with pytest.raises(publish.StorageUnavailable, match=r"output\.jpg"):
-        stage(claim_task(), tmp_path, [])
-    full.refusals = 0
-
-
-def test_waiting_ends_when_there_is_no_use_in_it(full: Any, claim_task: Any, tmp_path: Path) -> None:
-    full.refusals = 100
-    attempt = claim_task()
-    path, facts = picture(tmp_path)
-
-    def refused(seconds: float) -> None:
-        raise lifecycle.Refused("cancelled")
-
-    with pytest.raises(lifecycle.Refused):
-        publish.store(attempt, path, facts=facts, generation={}, wait=refused)
-    full.refusals = 0
+    return publish.store(attempt, path, facts=facts, generation={"seed": 7})
 
 
 def test_recording_makes_the_file_final_with_its_row_and_takes_the_staged_one_away(
     claim_task: Any, tmp_path: Path
 ) -> None:
     attempt = claim_task()
-    stored = [stage(attempt, tmp_path, [])]
+    stored = [stage(attempt, tmp_path)]
     task = lifecycle.complete(attempt, lambda task: publish.record(stored, task))
     media = MediaResult.objects.get()
     assert media.media_id == media_id_of(task.pk, 1) == uuid.uuid5(task.pk, "1")
@@ -103,7 +47,7 @@ def test_recording_makes_the_file_final_with_its_row_and_takes_the_staged_one_aw
 
 def test_a_recording_that_fails_leaves_no_row_and_keeps_the_staged_file(claim_task: Any, tmp_path: Path) -> None:
     attempt = claim_task()
-    stored = [stage(attempt, tmp_path, [])]
+    stored = [stage(attempt, tmp_path)]
     storage.delete(stored[0].staging_key)
     with pytest.raises(OSError, match="output"):
         lifecycle.complete(attempt, lambda task: publish.record(stored, task))
@@ -112,7 +56,7 @@ def test_a_recording_that_fails_leaves_no_row_and_keeps_the_staged_file(claim_ta
 
 
 def test_discarding_what_is_gone_already_harms_nothing(claim_task: Any, tmp_path: Path) -> None:
-    stored = [stage(claim_task(), tmp_path, [])]
+    stored = [stage(claim_task(), tmp_path)]
     publish.discard(stored)
     publish.discard(stored)
     assert not default_storage.exists(stored[0].staging_key)

@@ -17,6 +17,7 @@ from media_app.models import MediaResult
 from tasks_app import lifecycle
 from tasks_app.models import Attempt, Task
 from tests.engines import QuickEngine
+from tests.storages import FolderThatIsFull
 from workers_app import engines, runner
 from workers_app.engines.base import Artifact, InvalidInput, OnStep, Step
 from workers_app.models import Worker
@@ -214,3 +215,38 @@ def test_the_folder_of_an_attempt_goes_with_it(desk: runner.Desk, use: Any, make
     use(QuickEngine)
     run(desk, make_task())
     assert not list(Path(settings.WORK_FOLDER).glob("*"))
+
+
+@pytest.mark.parametrize("refusals", [1, 2])
+def test_a_storage_that_is_away_for_a_moment_costs_no_generation(
+    refusals: int, desk: runner.Desk, use: Any, make_task: Any, settings: Any, tmp_path: Path
+) -> None:
+    """The first refusal meets the upload, the second its second try."""
+    backend = {"BACKEND": "tests.storages.FolderThatIsFull", "OPTIONS": {"location": tmp_path / "media"}}
+    settings.STORAGES = {**settings.STORAGES, "default": backend}
+    FolderThatIsFull.refusals = refusals
+    use(QuickEngine)
+    task = run(desk, make_task())
+    assert (task.status, task.attempt) == ("completed", 1)
+
+
+def test_a_final_copy_that_is_refused_is_tried_again(
+    desk: runner.Desk, use: Any, make_task: Any, settings: Any, tmp_path: Path
+) -> None:
+    backend = {"BACKEND": "tests.storages.FolderThatCannotCopyAtFirst", "OPTIONS": {"location": tmp_path / "media"}}
+    settings.STORAGES = {**settings.STORAGES, "default": backend}
+    use(QuickEngine)
+    task = run(desk, make_task())
+    assert (task.status, task.attempt) == ("completed", 1)
+
+
+def test_a_storage_away_for_too_long_fails_the_task_by_its_name(
+    desk: runner.Desk, use: Any, make_task: Any, settings: Any, tmp_path: Path
+) -> None:
+    backend = {"BACKEND": "tests.storages.FolderThatIsFull", "OPTIONS": {"location": tmp_path / "media"}}
+    settings.STORAGES = {**settings.STORAGES, "default": backend}
+    settings.STORE_PATIENCE *= 0
+    FolderThatIsFull.refusals = 99
+    use(QuickEngine)
+    task = run(desk, make_task())
+    assert (task.status, task.error_code) == ("failed", "storage_unavailable")
