@@ -30,7 +30,9 @@ ALLOWED_HOSTS = [
     "[::1]",
     urlsplit(PUBLIC_URL).hostname,
 ]
-CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL.startswith("https://") else []
+BEHIND_TLS = PUBLIC_URL.startswith("https://")
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if BEHIND_TLS else []
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_TLS
 
 ROOT_URLCONF = "aimovie.site.urls"
 WSGI_APPLICATION = "aimovie.site.wsgi.application"
