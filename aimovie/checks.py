@@ -1,13 +1,15 @@
 """Is what is configured right? Run by every command, in words that name the setting."""
 
+import re
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import Error, register
 from django.core.files.storage import InvalidStorageError, storages
 
-LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+MEDIA_URL_PATTERN = r"^(https://[^/?#\s]\S*|http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?/\S*)\Z"
+"""https; http only for a loopback address. The database holds `media_url` to it."""
+
 SOCKET_PATH_LIMIT = 107
 
 
@@ -17,7 +19,7 @@ def media_urls_are_https(app_configs: Any, **kwargs: Any) -> list[Error]:
     return [
         Error(f"{name} must be https (http only for a loopback address), not {url}.", id="aimovie.E001")
         for name in ("PUBLIC_URL", "R2_PUBLIC_URL")
-        if (url := getattr(settings, name)) and not _is_safe(url)
+        if (url := getattr(settings, name)) and not is_safe_media_url(url)
     ]
 
 
@@ -54,9 +56,6 @@ def lease_outlives_beats(app_configs: Any, **kwargs: Any) -> list[Error]:
     return [Error("LEASE_SECONDS must be at least three times HEARTBEAT_SECONDS.", id="aimovie.E003")]
 
 
-def _is_safe(url: str) -> bool:
-    try:
-        host = urlsplit(url).hostname
-    except ValueError:
-        return False
-    return bool(host) and (url.startswith("https://") or (url.startswith("http://") and host in LOOPBACK))
+def is_safe_media_url(url: str) -> bool:
+    """Whether URLs that begin with this may be recorded with media."""
+    return re.match(MEDIA_URL_PATTERN, f"{url}/") is not None

@@ -109,4 +109,7 @@ def bells(queue_name: str) -> str:
 # --- Our own -------------------------------------------------------------------------------------------------------
 
 MIRROR_COMPLETE = "aimovie:mirror:complete"
-"""Stands while the mirror holds every row; gone after a flush, which is how upkeep sees one."""
+"""Stands while every row that the mirror lacks knows it; gone after a flush, which is how upkeep sees one."""
+
+MIRROR_REBUILDING = "aimovie:mirror:rebuilding"
+"""One worker at a time calls all rows unmirrored."""

@@ -1,16 +1,31 @@
 """Every setting, read once from the environment; `.env.example` lists them with their defaults."""
 
+import os
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
 
 from aimovie.secrets import local_secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
-environ.Env.read_env(BASE_DIR / ".env")
+
+
+class Env(environ.Env):  # type: ignore[misc]
+    """The environment; a value of the wrong kind is refused by its name."""
+
+    def get_value(self, var: str, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().get_value(var, *args, **kwargs)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{var}: {error}") from error
+
+
+env = Env()
+Env.read_env(BASE_DIR / ".env")
 
 # Where the embedded stack keeps everything: database, Redis, files, models, logs. Nothing is written outside it.
 AIMOVIE_HOME = Path(env.str("AIMOVIE_HOME", default=str(BASE_DIR / "var"))).expanduser().resolve()
@@ -111,7 +126,9 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = env.int("MAX_BODY_BYTES", default=16 * 2**20)
 
 # --- The database: the truth ---------------------------------------------------------------------------------------
 
-DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{AIMOVIE_HOME / 'db.sqlite3'}")}
+DATABASES = {
+    "default": env.db_url_config(env.str("DATABASE_URL", default="") or f"sqlite:///{AIMOVIE_HOME}/db.sqlite3")
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # Writers queue up at BEGIN instead of failing in mid-transaction; readers never wait.
@@ -124,11 +141,15 @@ else:
     DATABASES["default"].setdefault("CONN_MAX_AGE", 60)
     DATABASES["default"].setdefault("CONN_HEALTH_CHECKS", True)
     # A process that freezes in mid-transaction must not hold its rows against those who take its task over.
-    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("options", "-c idle_in_transaction_session_timeout=30s")
+    options = DATABASES["default"].setdefault("OPTIONS", {})
+    options.setdefault("options", "-c idle_in_transaction_session_timeout=30s")
+    # A server that the network has swallowed is away after half a minute, not after TCP's quarter of an hour.
+    for option, limit in {"connect_timeout": 5, "keepalives_idle": 10, "tcp_user_timeout": 30_000}.items():
+        options.setdefault(option, limit)
 
 # --- Redis and Celery: copies and hints ----------------------------------------------------------------------------
 
-REDIS_URL = env.str("REDIS_URL", default=f"unix://{AIMOVIE_HOME / 'redis.sock'}")
+REDIS_URL = env.str("REDIS_URL", default="") or f"unix://{AIMOVIE_HOME}/redis.sock"
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "global_keyprefix": "celery:queue:",  # Celery's list of queue q is celery:queue:q, as the data model has it
@@ -162,9 +183,15 @@ CELERY_TIMEZONE = "UTC"
 HEARTBEAT_SECONDS = env.float("HEARTBEAT_SECONDS", default=5)
 LEASE = timedelta(seconds=env.float("LEASE_SECONDS", default=60))
 OFFLINE_AFTER = timedelta(seconds=20)
-WORKER_ROWS_DAYS = env.int("WORKER_ROWS_DAYS", default=7)
+WORKER_ROWS_DAYS = max(1, env.int("WORKER_ROWS_DAYS", default=7))
 # An idle worker looks at the line by itself this often, so that a lost bell costs seconds.
 LOOK_SECONDS = env.float("LOOK_SECONDS", default=3)
+WORKERS = {  # how many `manage.py up` starts
+    "gpu_heavy": env.int("WORKERS_GPU_HEAVY", default=1),
+    "gpu_medium": env.int("WORKERS_GPU_MEDIUM", default=1),
+    "cpu_intensive": env.int("WORKERS_CPU_INTENSIVE", default=1),
+}
+CUDA_VISIBLE_DEVICES = env.list("CUDA_VISIBLE_DEVICES", default=[])  # CUDA's own: which GPUs a worker may use
 MAX_TRIES = env.int("MAX_TRIES", default=3)
 TIME_LIMITS = {  # seconds from claim to artifact, by type
     "video_generation": env.float("VIDEO_TIME_LIMIT", default=300 * 60),
@@ -174,6 +201,14 @@ TIME_LIMITS = {  # seconds from claim to artifact, by type
 STORE_PATIENCE = timedelta(seconds=env.float("STORE_PATIENCE", default=24 * 3600))
 
 # --- Models --------------------------------------------------------------------------------------------------------
+
+# The engines' libraries keep what they fetch below our home, and report nothing to their makers.
+for name, value in {
+    "HF_HOME": str(AIMOVIE_HOME / "huggingface"),
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "ORT_DISABLE_TELEMETRY": "1",
+}.items():
+    os.environ.setdefault(name, value)
 
 MODELS_FOLDER = AIMOVIE_HOME / "models"  # of the stand-ins, which the service builds itself
 WORK_FOLDER = AIMOVIE_HOME / "work"  # a folder per running attempt

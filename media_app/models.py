@@ -5,10 +5,8 @@ import uuid
 from django.db import models
 from django.db.models import Q
 
+from aimovie.checks import MEDIA_URL_PATTERN
 from tasks_app.models import Project, Task, TaskType
-
-URL_PATTERN = r"^(https://[^/?#\s]\S*|http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?/\S*)\Z"
-"""https; http only for a loopback address."""
 
 
 class MediaType(models.TextChoices):
@@ -53,7 +51,7 @@ class MediaResult(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["task", "number"], name="media_number_once"),
             models.CheckConstraint(condition=Q(media_type__in=MediaType.values), name="media_type_known"),
-            models.CheckConstraint(condition=Q(media_url__regex=URL_PATTERN), name="media_url_https"),
+            models.CheckConstraint(condition=Q(media_url__regex=MEDIA_URL_PATTERN), name="media_url_https"),
             models.CheckConstraint(condition=Q(file_size__gt=0), name="media_file_size_positive"),
             models.CheckConstraint(
                 condition=Q(media_type=MediaType.IMAGE, duration__isnull=True)

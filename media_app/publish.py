@@ -3,12 +3,10 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
 from django.utils import timezone
 
 from media_app import storage
@@ -36,16 +34,21 @@ def store(attempt: Attempt, path: Path, *, facts: Facts, generation: Mapping[str
     Raises:
         storage.UNAVAILABLE: the storage did not take it.
     """
-    key = storage.staging_key(attempt, path.name)
+    key = storage.staging_key(attempt.task, attempt.number, path.name)
     storage.put(key, path)
     return Stored(path.name, key, facts, generation)
 
 
 def record(stored: list[Stored], task: Task) -> dict[str, Any]:
-    """Make the files final and write their rows; the result of the task. Called while its row is held."""
-    rows = [_record_one(task, number, item) for number, item in enumerate(stored, 1)]
-    transaction.on_commit(partial(discard, stored), robust=True)
-    return result_of(rows)
+    """Make the files final and write their rows; the result of the task. Called while its row is held.
+
+    A worker that froze in the middle of this, and lost the row to us, may wake up at any moment and go on with its
+    copy: so what earlier attempts staged is deleted first, and there is nothing left that it could copy.
+    """
+    for item in stored:
+        for number in range(1, task.attempt):
+            storage.delete(storage.staging_key(task, number, item.file_name))
+    return result_of([_record_one(task, number, item) for number, item in enumerate(stored, 1)])
 
 
 def discard(stored: list[Stored]) -> None:

@@ -115,22 +115,18 @@ def claim(worker_id: str, queue_names: list[str]) -> Attempt | None:
 def advance(attempt: Attempt, fraction: float, step: str) -> Task:
     """Record how far a running attempt is; within an attempt this never goes back.
 
+    No new revision: the mirror's copy follows the status, and what is live has a key of its own.
+
     Raises:
         Refused: the task was cancelled, or given to another attempt: stop.
         ValueError: `fraction` is not within 0.0 to below 1.0; 1.0 is `complete`'s.
     """
     if not 0.0 <= fraction < 1.0:
         raise ValueError(f"progress must be within 0.0 and below 1.0, not {fraction}")
-    with transaction.atomic():
-        moved = _move(
-            attempt.task,
-            "advance",
-            attempt=attempt,
-            progress=Greatest(F("progress"), Value(fraction)),
-            current_step=step[:200],
-        )
-        _announce(moved)
-    return moved
+    rows = Task.objects.filter(**_guard(attempt.task, "advance", attempt))
+    if not rows.update(progress=Greatest(F("progress"), Value(fraction)), current_step=step[:200]):
+        raise _refusal(attempt.task, "advance", attempt)
+    return Task.objects.defer("task_data", "metadata").get(pk=attempt.task_id)
 
 
 @transaction.atomic
@@ -143,7 +139,7 @@ def complete(attempt: Attempt, record: Callable[[Task], dict[str, Any]]) -> Task
     """
     held = Task.objects.select_for_update().filter(**_guard(attempt.task, "complete", attempt)).first()
     if held is None:
-        raise _refusal(attempt.task, "complete")
+        raise _refusal(attempt.task, "complete", attempt)
     result = record(held)
     moved = _move(
         held,
@@ -198,13 +194,17 @@ def release(attempt: Attempt) -> Task:
     return moved
 
 
+@transaction.atomic
 def rescue(attempt: Attempt) -> Task:
     """Take the task of an attempt whose lease ran out: back in line, or failed when its tries are used up.
 
     Raises:
-        Refused: it was finished in the meantime, or has been rescued already.
+        Refused: it was finished or rescued in the meantime, or its worker is believed again.
     """
-    words = f"Its worker {attempt.worker_id} was lost, {attempt.number} attempts in all."
+    Task.objects.select_for_update().filter(pk=attempt.task_id).first()  # the task before the attempt, as all verbs do
+    if not Attempt.objects.expired().filter(pk=attempt.pk).exists():
+        raise Refused("The attempt is over, or its worker is believed again.", attempt=attempt.number)
+    words = f"Its worker {attempt.worker_id} was lost in attempt {attempt.number}."
     return fail(attempt, ErrorCode.WORKER_LOST, words, outcome=Outcome.LOST)
 
 
@@ -220,7 +220,7 @@ def _move(task: Task, verb: str, *, attempt: Attempt | None = None, **changes: A
     """The one guarded write. Raises Refused where it hits no row."""
     rows = Task.objects.filter(**_guard(task, verb, attempt))
     if not rows.update(**{"status": ARROWS[verb].arrives, "revision": F("revision") + 1, **_attempt_change(changes)}):
-        raise _refusal(task, verb)
+        raise _refusal(task, verb, attempt)
     return Task.objects.select_related("project").get(pk=task.pk)
 
 
@@ -231,9 +231,13 @@ def _attempt_change(changes: dict[str, Any]) -> dict[str, Any]:
     return changes
 
 
-def _refusal(task: Task, verb: str) -> Refused:
-    status = Task.objects.values_list("status", flat=True).get(pk=task.pk)
-    return Refused(f"Cannot {verb} a task that is {status}.", status=status, allowed=sorted(ARROWS[verb].leaves))
+def _refusal(task: Task, verb: str, attempt: Attempt | None = None) -> Refused:
+    status, number = Task.objects.values_list("status", "attempt").get(pk=task.pk)
+    allowed = sorted(ARROWS[verb].leaves)
+    if attempt and status in ARROWS[verb].leaves:
+        words = f"Cannot {verb} attempt {attempt.number}: the task is {status} in attempt {number}."
+        return Refused(words, status=status, allowed=allowed)
+    return Refused(f"Cannot {verb} a task that is {status}.", status=status, allowed=allowed)
 
 
 def _begin(task: Task, worker_id: str) -> Attempt:

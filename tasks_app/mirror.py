@@ -56,6 +56,8 @@ def notice_flush() -> None:
         with redis.connection() as connection:
             if connection.exists(redis.MIRROR_COMPLETE):
                 return
+            if not connection.set(redis.MIRROR_REBUILDING, 1, nx=True, ex=60):  # another worker is at it
+                return
         Task.objects.update(mirrored=0)
         Project.objects.update(mirrored=0)
         with redis.connection() as connection:

@@ -74,6 +74,9 @@ class TaskSubmissionSerializer(serializers.Serializer[Any]):
         return value
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        ours = set(TaskSerializer.Meta.fields) - set(self.fields)
+        if claimed := sorted(ours & set(self.initial_data)):
+            raise serializers.ValidationError({name: ["is set by the service alone"] for name in claimed})
         try:
             task_data.check(attrs["task_type"], attrs["task_data"])
         except serializers.ValidationError as error:

@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 
 import psutil
+from django.conf import settings
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,14 @@ def load() -> Load:
 
 @cache
 def _device() -> Any:
-    """The first GPU that this process may see, by NVML; None without a driver."""
+    """The first GPU that CUDA shows to this process, by NVML, which sees them all; None without a driver."""
+    first = settings.CUDA_VISIBLE_DEVICES[0] if settings.CUDA_VISIBLE_DEVICES else "0"
     try:
         import pynvml
 
         pynvml.nvmlInit()
-        return pynvml.nvmlDeviceGetHandleByIndex(0)
+        by_name = pynvml.nvmlDeviceGetHandleByIndex if first.isdigit() else pynvml.nvmlDeviceGetHandleByUUID
+        return by_name(int(first) if first.isdigit() else first)
     except (ImportError, OSError):
         return None
     except pynvml.NVMLError:

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db.models import F
@@ -44,15 +45,8 @@ def busy(worker: Worker, attempt: Attempt) -> None:
 
 def idle(worker: Worker, *, completed: int = 0) -> None:
     """This worker may claim again; `completed` tasks more than before."""
-    if completed:
-        Worker.objects.filter(pk=worker.pk).update(tasks_completed=F("tasks_completed") + completed)
-        worker.tasks_completed += completed
-    _set(worker, State.IDLE, None)
-
-
-def active(worker: Worker) -> None:
-    """Started but not yet ready, or stopping."""
-    _set(worker, State.ACTIVE, None)
+    worker.tasks_completed += completed
+    _set(worker, State.IDLE, None, tasks_completed=F("tasks_completed") + completed)
 
 
 def gone(worker: Worker) -> None:
@@ -83,8 +77,10 @@ def mirror(worker: Worker) -> None:
         progress.keep(worker.current_task_id)
 
 
-def _set(worker: Worker, state: State, attempt: Attempt | None) -> None:
+def _set(worker: Worker, state: State, attempt: Attempt | None, **more: Any) -> None:
     worker.state, worker.current_task_id = state, attempt.task_id if attempt else None
     worker.last_heartbeat = timezone.now()
-    worker.save(update_fields=["state", "current_task_id", "last_heartbeat"])
+    Worker.objects.filter(pk=worker.pk).update(
+        state=state, current_task_id=worker.current_task_id, last_heartbeat=worker.last_heartbeat, **more
+    )
     mirror(worker)

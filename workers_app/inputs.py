@@ -4,12 +4,13 @@ import secrets
 import shutil
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import Q
 from rest_framework.exceptions import ValidationError
 
+from aimovie.api.problems import in_words
 from media_app import storage
 from media_app.models import MediaResult
 from tasks_app import task_data
@@ -38,7 +39,7 @@ def request_of(attempt: Attempt, folder: Path, on_step: OnStep) -> tuple[str, Re
     try:
         data = task_data.check(task.task_type, task.task_data)
     except ValidationError as error:
-        raise InvalidInput(f"The task's data is not allowed here: {error.detail}.") from error
+        raise InvalidInput(f"The task's data is not allowed here: {in_words(error.detail)}.") from error
     data.setdefault("seed", secrets.randbelow(2**32))
     shared = {"folder": folder, "tags": _tags(task), "model": data.pop("model", None) or _default_model(task, data)}
     kind = _kind(task, data)
@@ -61,12 +62,12 @@ class _Pictures:
         return tuple(paths)
 
     def _fetch_one(self, reference: str) -> Path:
-        media_id = _media_id(reference)
-        if media_id is None:
+        ours = _names_our_media(reference)
+        if ours is None:
             return fetch.fetch_image(reference, self.folder, allowed_private_hosts=settings.ALLOWED_PRIVATE_HOSTS)
-        media = MediaResult.objects.filter(pk=media_id, project=self.task.project_id).first()
+        media = MediaResult.objects.filter(ours, project=self.task.project_id).first()
         if media is None:
-            raise InvalidInput(f"There is no media {media_id} in project {self.task.project_id}.")
+            raise InvalidInput(f"There is no such media in project {self.task.project_id}: {reference[:200]}")
         return self._read(media)
 
     def _read(self, media: MediaResult) -> Path:
@@ -74,22 +75,21 @@ class _Pictures:
         try:
             with storage.read(media.storage_key) as source, path.open("wb") as target:
                 shutil.copyfileobj(source, target)
-        except OSError as error:
+        except storage.UNAVAILABLE as error:
             raise InputUnavailable(f"The file of media {media.media_id} could not be read.") from error
         return path
 
 
-def _media_id(reference: str) -> UUID | None:
-    """The id in `media:<id>` or in one of our own content URLs; None for any other address."""
-    own = f"{settings.PUBLIC_URL}/api/v1/media/"
-    if reference.startswith("media:"):
-        text = reference.removeprefix("media:")
-    elif reference.startswith(own):
-        text = urlsplit(reference).path.split("/")[-2]
-    else:
+def _names_our_media(reference: str) -> Q | None:
+    """What finds the media of `media:<id>`, of a content URL or of a URL of our bucket; None for any other address."""
+    content, bucket = f"{settings.PUBLIC_URL}/api/v1/media/", f"{settings.R2_PUBLIC_URL}/"
+    if settings.R2_PUBLIC_URL and reference.startswith(bucket):
+        return Q(storage_key=reference.removeprefix(bucket))
+    if not reference.startswith(("media:", content)):
         return None
+    text = reference.removeprefix("media:").removeprefix(content).split("/")[0]
     try:
-        return UUID(text)
+        return Q(media_id=UUID(text))
     except ValueError as error:
         raise InvalidInput(f"{reference[:200]} names no media.") from error
 

@@ -7,14 +7,16 @@ from time import monotonic
 from typing import TypeVar
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, close_old_connections
+from django.db import InterfaceError, InternalError, OperationalError, close_old_connections
 
 from media_app import storage
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-DATABASE_AWAY = (OperationalError, InterfaceError)
+DATABASE_AWAY = (OperationalError, InterfaceError, InternalError)
+"""InternalError: a session that PostgreSQL ended, or a standby that took over and is still read-only."""
+
 AWAY = (*DATABASE_AWAY, *storage.UNAVAILABLE)
 LONGEST_PAUSE = 30.0
 

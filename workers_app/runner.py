@@ -4,17 +4,18 @@ import logging
 import os
 import shutil
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from threading import Event, Timer
+from threading import Event, Lock, Timer
 from time import monotonic
 
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import close_old_connections
+from django.utils import timezone
 
 from media_app import publish
 from tasks_app import lifecycle, progress
@@ -27,6 +28,7 @@ from workers_app.patience import DATABASE_AWAY, GivenUp, until_answered
 log = logging.getLogger(__name__)
 
 EXIT_TIMED_OUT = 70
+LAST_WORDS_SECONDS = 30
 
 SHARES = {
     "fetching": (0.00, 0.02),
@@ -60,39 +62,41 @@ def run_next(desk: Desk) -> bool:
     if attempt is None:
         return False
     desk.running = attempt
+    log.info("%s begins: %s for %s", attempt, attempt.task.task_type, attempt.task.project_id)
+    told = _Steps(attempt, desk.stopping)
     try:
-        until_answered(partial(heartbeat.busy, desk.worker, attempt))
-        run(attempt, desk.stopping)
-        until_answered(partial(executions.record, attempt))
+        until_answered(partial(heartbeat.busy, desk.worker, attempt), wait=told.pause)
+        run(attempt, told)
+        until_answered(partial(_finish, desk.worker, attempt), wait=told.pause)
+    except Stopped:
+        log.info("%s is left to its lease: this worker stops, and the database is away", attempt)
     finally:
         desk.running = None
-        until_answered(partial(_finish, desk.worker, attempt))
     return True
 
 
-def run(attempt: Attempt, stopping: Event) -> None:
+def run(attempt: Attempt, told: "_Steps") -> None:
     """Fetch, generate, store, complete; whatever goes wrong ends in one verb of the lifecycle."""
-    told = _Steps(attempt, stopping)
     stored: list[publish.Stored] = []
     try:
         with _folder(attempt) as folder:
             for artifact in _generate(attempt, folder, told):
-                stored.append(until_answered(partial(_store, attempt, artifact, told), wait=told.wait))
-        until_answered(partial(lifecycle.complete, attempt, partial(publish.record, stored)), wait=told.wait)
-        return
+                stored.append(until_answered(partial(_store, attempt, artifact, told), wait=told.pause))
+        until_answered(partial(lifecycle.complete, attempt, partial(publish.record, stored)), wait=told.pause)
     except lifecycle.Refused as refusal:
         log.info("%s ends here: %s", attempt, refusal)
     except Stopped:
         log.info("%s is given back: this worker stops", attempt)
-        _unless_refused(lifecycle.release, attempt)
-    except EngineError as error:
-        _unless_refused(lifecycle.fail, attempt, error.error_code, str(error))
-    except GivenUp as error:
-        _unless_refused(lifecycle.fail, attempt, ErrorCode.STORAGE_UNAVAILABLE, str(error))
+        with suppress(lifecycle.Refused, *DATABASE_AWAY):  # without the row, the lease runs out a minute later
+            lifecycle.release(attempt)
+    except (EngineError, GivenUp) as error:
+        code = error.error_code if isinstance(error, EngineError) else ErrorCode.STORAGE_UNAVAILABLE
+        log.warning("%s failed: %s", attempt, error, exc_info=error.__cause__)
+        _fail(attempt, told, code, str(error), traceback=traceback.format_exc())
     except Exception as error:
         log.exception("%s failed", attempt)
         words = f"The attempt failed with {type(error).__name__}; its traceback is in the admin."
-        _unless_refused(partial(lifecycle.fail, traceback=traceback.format_exc()), attempt, ErrorCode.INTERNAL, words)
+        _fail(attempt, told, ErrorCode.INTERNAL, words, traceback=traceback.format_exc())
     publish.discard(stored)
 
 
@@ -103,13 +107,22 @@ def _generate(attempt: Attempt, folder: Path, told: "_Steps") -> list[Artifact]:
 
 
 def _store(attempt: Attempt, artifact: Artifact, told: "_Steps") -> publish.Stored:
-    told(Step("storing"))
+    """Also when told to stop: what is made is uploaded, if the storage takes it at once."""
+    told.tell(Step("storing"))
     return publish.store(attempt, artifact.path, facts=artifact.facts, generation=artifact.generation)
 
 
+def _fail(attempt: Attempt, told: "_Steps", error_code: str, error: str, *, traceback: str = "") -> None:
+    """Where the task was cancelled or taken over in the meantime, there is nothing to fail."""
+    with suppress(lifecycle.Refused):
+        until_answered(partial(lifecycle.fail, attempt, error_code, error, traceback=traceback), wait=told.pause)
+
+
 def _finish(worker: Worker, attempt: Attempt) -> None:
-    completed = Attempt.objects.filter(pk=attempt.pk, outcome=Outcome.COMPLETED).count()
-    heartbeat.idle(worker, completed=completed)
+    executions.record(attempt)
+    attempt.refresh_from_db()
+    log.info("%s: %s after %.1f s", attempt, attempt.outcome, (timezone.now() - attempt.started_at).total_seconds())
+    heartbeat.idle(worker, completed=int(attempt.outcome == Outcome.COMPLETED))
 
 
 class _Steps:
@@ -124,19 +137,19 @@ class _Steps:
             raise Stopped
         if self._is_worth_telling(step):
             self.phase, self.told_at = step.phase, monotonic()
-            self._tell(step)
+            self.tell(step)
 
-    def wait(self, seconds: float) -> None:
-        """Wait, but not for what nobody wants any more."""
-        self.stopping.wait(seconds)
-        self(Step("storing"))
+    def pause(self, seconds: float) -> None:
+        """Wait until something that is away is asked again; but not when this worker is to stop."""
+        if self.stopping.wait(seconds):
+            raise Stopped
 
     def _is_worth_telling(self, step: Step) -> bool:
         """Each denoising step, since a cancel must be noticed within one; of frames and sentences ten a second."""
         return step.phase == "denoising" or step.phase != self.phase or monotonic() - self.told_at > 0.1
 
-    def _tell(self, step: Step) -> None:
-        low, high = SHARES[step.phase]
+    def tell(self, step: Step) -> None:
+        low, high = SHARES.get(step.phase, (0.0, 0.0))
         words = f"{step.phase} {step.done}/{step.total}" if step.total > 1 else step.phase
         try:
             task = lifecycle.advance(self.attempt, low + (high - low) * step.done / max(1, step.total), words)
@@ -162,24 +175,30 @@ def _folder(attempt: Attempt) -> Iterator[Path]:
 def _deadline(attempt: Attempt) -> Iterator[None]:
     """Ends this process if the model is stuck: no thread can be stopped from outside. The task goes back in line."""
     limit = settings.TIME_LIMITS[attempt.task.task_type]
-    timer = Timer(limit, _time_out, [attempt, limit])
+    door, over = Lock(), Event()
+
+    def expire() -> None:
+        with door:  # a generation that ends at this very moment waits here, and does not go on to a claim
+            if not over.is_set():
+                _time_out(attempt, limit)
+
+    timer = Timer(limit, expire)
     timer.daemon = True
     timer.start()
     try:
         yield
     finally:
         timer.cancel()
+        with door:
+            over.set()
 
 
 def _time_out(attempt: Attempt, limit: float) -> None:
     log.critical("%s is past its limit of %.0f s; this worker ends itself", attempt, limit)
-    with suppress(DatabaseError, lifecycle.Refused):  # without the row, the lease runs out a minute later
+    last = Timer(LAST_WORDS_SECONDS, os._exit, [EXIT_TIMED_OUT])  # also when the database does not answer
+    last.daemon = True
+    last.start()
+    with suppress(DatabaseError, lifecycle.Refused):
         lifecycle.fail(attempt, ErrorCode.TIMED_OUT, f"It took longer than its limit of {limit:.0f} seconds.")
         executions.record(attempt)
     os._exit(EXIT_TIMED_OUT)
-
-
-def _unless_refused(verb: Callable[..., object], attempt: Attempt, *words: str) -> None:
-    """End an attempt by a verb; where the task was cancelled or taken over in the meantime there is nothing to end."""
-    with suppress(lifecycle.Refused):
-        until_answered(partial(verb, attempt, *words))

@@ -60,16 +60,20 @@ def _answer(error: Exception) -> Response:
 
 def _flatten(detail: Any) -> dict[str, Any]:
     """`message` names the first field at fault in words, `details` all of them, nested as they were sent."""
-    if isinstance(detail, list):
-        detail = {"body": detail}
+    return {"message": in_words(detail), "details": {"body": detail} if isinstance(detail, list) else detail}
+
+
+def in_words(detail: Any) -> str:
+    """The first fault of a validation error as one sentence: `task_data.prompt: is required`."""
     path, node = [], detail
-    while isinstance(node, dict):
-        name, node = next((key, value) for key, value in node.items() if value)
-        path.append(str(name))
+    while isinstance(node, dict | list):
         if isinstance(node, list):
             node = next((item for item in node if item), "")
-    where = ".".join(part for part in path if part not in {"non_field_errors", "body"})
-    return {"message": f"{where}: {node}" if where else str(node), "details": detail}
+            continue
+        name, node = next((key, value) for key, value in node.items() if value)
+        path.append(str(name))
+    where = ".".join(part for part in path if part != "non_field_errors")
+    return f"{where}: {node}" if where else str(node)
 
 
 def _shape(response: Response, request: Request | HttpRequest) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-from django.core.files.storage import default_storage
 from django.db import Error as DatabaseError
 from django.db import connection
 from django.utils import timezone
@@ -14,7 +13,7 @@ from rest_framework.views import APIView
 from aimovie import redis
 from aimovie.api.parsing import moment
 from aimovie.celery import app
-from media_app.storage import UNAVAILABLE
+from media_app import storage
 from workers_app.models import Worker
 
 OK, FAILING, UNCONFIGURED = "ok", "failing", "unconfigured"
@@ -38,14 +37,6 @@ def _broker() -> bool:
         return False
 
 
-def _storage() -> bool:
-    try:
-        default_storage.exists("health")
-        return True
-    except UNAVAILABLE:
-        return False
-
-
 def _workers() -> bool:
     try:
         return Worker.objects.alive().exists()
@@ -57,7 +48,7 @@ CHECKS: dict[str, Callable[[], bool]] = {
     "database": _database,
     "redis": redis.is_up,
     "broker": _broker,
-    "storage": _storage,
+    "storage": storage.answers,
     "workers": _workers,
 }
 

@@ -17,6 +17,7 @@ from django.core.management import call_command
 from redis import Redis
 from redis.exceptions import RedisError
 
+from aimovie import checks
 from aimovie.site.supervise import Child, Supervisor
 
 START_PATIENCE = 60.0
@@ -49,9 +50,11 @@ def running(plan: Plan, report: Callable[[str], None]) -> Iterator[Supervisor]:
         CannotStart: another stack runs in this home, the port is taken, or a part does not come up.
     """
     home: Path = settings.AIMOVIE_HOME
-    for folder in ("logs", "redis", "media", "work", "models"):
+    os.umask(0o077)  # keys, logs and films are for their owner
+    for folder in ("logs", "redis", "media", "tmp"):
         (home / folder).mkdir(parents=True, exist_ok=True)
     with _alone_in(home):
+        _refuse_unsafe_url(plan)
         _refuse_taken_port(plan)
         supervisor = Supervisor(report)
         try:
@@ -63,7 +66,7 @@ def running(plan: Plan, report: Callable[[str], None]) -> Iterator[Supervisor]:
 
 def _start(plan: Plan, supervisor: Supervisor, home: Path) -> None:
     env = _environment(plan, home)
-    if "REDIS_URL" not in os.environ:
+    if not os.environ.get("REDIS_URL"):
         supervisor.start(Child("redis", _redis_command(home), env, home / "logs" / "redis.log"))
     _wait("Redis", _redis_answers, supervisor)
     call_command("migrate", interactive=False, verbosity=0)
@@ -85,7 +88,7 @@ def _environment(plan: Plan, home: Path) -> dict[str, str]:
         "AIMOVIE_HOME": str(home),
         "HOST": plan.host,
         "PORT": str(plan.port),
-        "TMPDIR": str(home / "work"),
+        "TMPDIR": str(home / "tmp"),
         "DJANGO_SETTINGS_MODULE": "aimovie.settings",
         "PYTHONUNBUFFERED": "1",
     }
@@ -104,7 +107,7 @@ def _web_command(plan: Plan, home: Path) -> list[str]:
     bind = f"[{plan.host}]:{plan.port}" if ":" in plan.host else f"{plan.host}:{plan.port}"
     return [
         sys.executable, "-m", "gunicorn", "aimovie.site.wsgi", "--bind", bind, "--worker-class", "gthread",
-        "--workers", "1", "--threads", "8", "--worker-tmp-dir", str(home / "work"), "--no-control-socket",
+        "--workers", "1", "--threads", "8", "--worker-tmp-dir", str(home / "tmp"), "--no-control-socket",
         "--chdir", str(settings.BASE_DIR),
     ]  # fmt: skip
 
@@ -129,7 +132,16 @@ def _alone_in(home: Path) -> Iterator[None]:
         yield
 
 
+def _refuse_unsafe_url(plan: Plan) -> None:
+    """Media URLs would begin with it, and no media could be recorded."""
+    if "PUBLIC_URL" not in os.environ and not checks.is_safe_media_url(plan.url):
+        words = "is not a loopback address, so media URLs must be https: set PUBLIC_URL=https://..."
+        raise CannotStart(f"{plan.host} {words}")
+
+
 def _refuse_taken_port(plan: Plan) -> None:
+    if not 0 < plan.port < 65536:
+        raise CannotStart(f"PORT must be 1 to 65535, not {plan.port}.")
     family = socket.AF_INET6 if ":" in plan.host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -137,7 +149,7 @@ def _refuse_taken_port(plan: Plan) -> None:
             probe.bind((plan.host, plan.port))
         except OSError as error:
             raise CannotStart(
-                f"{plan.host}:{plan.port} cannot be listened on ({error.strerror}); choose another PORT."
+                f"{plan.host}:{plan.port} cannot be listened on ({error.strerror}); choose another HOST or PORT."
             ) from error
 
 

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, sleep
@@ -84,9 +84,21 @@ class Supervisor:
 
     def stop(self) -> None:
         """End them all, the last started first, and the first (which the others talk to) when they are gone."""
-        _end(self.children[1:])
-        _end(self.children[:1])
+        with _undisturbed():
+            _end(self.children[1:])
+            _end(self.children[:1])
         self.children.clear()
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """An impatient second Ctrl-C must not leave half of them running; the wait is bounded anyway."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _end(children: list[Child]) -> None:

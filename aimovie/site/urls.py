@@ -20,7 +20,9 @@ urlpatterns = [
     path("api/v1/", include("workers_app.urls")),
 ]
 
-handler400 = error_page("validation_error", "The request is malformed.", 400)
+handler400 = error_page(
+    "validation_error", "The request is malformed, or its host name is not listed in ALLOWED_HOSTS.", 400
+)
 handler403 = error_page("forbidden", "This is not allowed.", 403)
 handler404 = error_page("not_found", "There is no such address.", 404)
 handler500 = error_page("internal", "Something went wrong on our side.", 500)

@@ -96,6 +96,8 @@ class Task(Mirrored):
             *Mirrored.Meta.indexes,
             # The line: the claim's first row, and the count of those ahead.
             models.Index(fields=["queue_name", "priority", "task_id"], condition=Q(status="queued"), name="task_line"),
+            # How many a queue runs, for the wait of those in line.
+            models.Index(fields=["queue_name"], condition=Q(status="processing"), name="task_running"),
             # GET /projects/{id}/tasks, newest first, with and without its filters.
             models.Index(fields=["project", "-task_id"], name="task_by_project"),
             models.Index(fields=["project", "status", "-task_id"], name="task_by_project_status"),

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx2
 import pytest
@@ -19,7 +19,7 @@ from django.conf import settings as django_settings
 from django.db import connection
 
 from aimovie.site.local import free_port
-from tasks_app.models import ApiKey, Task
+from tasks_app.models import ApiKey, Attempt, Task
 from tests import environment
 from workers_app.models import Worker
 
@@ -188,6 +188,12 @@ def _answers(client: httpx2.Client) -> bool:
         return client.get("/health/ready").is_success
     except httpx2.HTTPError:
         return False
+
+
+def recorded(task: Task) -> Attempt:
+    """The task's latest attempt, once its execution record is written: a moment after its end."""
+    rows = Attempt.objects.filter(task=task).select_related("execution").order_by("-number")
+    return cast(Attempt, eventually(lambda: attempt if (attempt := rows[0]).execution else None))
 
 
 def status_of(task: Task) -> str:

@@ -10,8 +10,9 @@ from redis import Redis
 
 from media_app.encode import probe, read_tags
 from media_app.models import MediaResult
-from tasks_app.models import Attempt, Task
+from tasks_app.models import Task
 from tests import environment
+from tests.acceptance.conftest import recorded
 
 REAL = {
     "ENGINES": "image=workers_app.engines.diffusers_image.ImageEngine,"
@@ -91,9 +92,7 @@ def test_from_http_to_a_file_where_it_belongs(
     assert MediaResult.objects.get().storage_key == key
     check_facts(media, path)
     check_tags(read_tags(path), task_id, task_data)
-    attempt = Attempt.objects.get()
-    assert attempt.execution
-    assert attempt.execution.status == "SUCCESS"
+    assert recorded(Task.objects.get()).execution.status == "SUCCESS"
     assert Task.objects.get().result == end["result"]
     assert not list((environment.HOME / "work").iterdir())
 

@@ -60,10 +60,13 @@ class Up:
     def children(self) -> list[psutil.Process]:
         return psutil.Process(self.popen.pid).children(recursive=True)
 
-    def interrupt(self) -> None:
+    def interrupt(self, *, again_after: float | None = None) -> None:
         """Ctrl-C; every process that was its own must be gone."""
         processes = self.children()
         self.popen.send_signal(signal.SIGINT)
+        if again_after:
+            time.sleep(again_after)
+            self.popen.send_signal(signal.SIGINT)
         self.popen.wait(40)
         assert not [process for process in processes if process.is_running()]
 
@@ -138,10 +141,12 @@ def test_what_was_queued_goes_on_at_the_next_start_and_secrets_are_shown_once(up
             child.suspend()
     task_id = submit(stack)
     assert not is_completed(stack, task_id)
-    stack.interrupt()
+    stack.interrupt(again_after=1)  # an impatient second Ctrl-C leaves nothing behind either
     again = up(key=stack.key)
     assert "shown once" not in again.said
     eventually(lambda: is_completed(again, task_id))
+    # The three that could not say goodbye are shown offline before long, the three new ones beat on.
+    eventually(lambda: again.api.get("/workers/status").json()["active_workers"] == 3, 40)
 
 
 def test_a_second_stack_in_the_same_home_is_refused_in_words(up: Callable[..., Up]) -> None:
@@ -161,7 +166,29 @@ def test_a_taken_port_is_refused_in_words(up: Callable[..., Up], tmp_path: Path)
         [sys.executable, "manage.py", "up"], env=env, capture_output=True, text=True, timeout=60, check=False
     )
     assert second.returncode == 1
-    assert "choose another PORT" in second.stderr
+    assert "choose another HOST or PORT" in second.stderr
+
+
+def refusal(home: Path, *flags: str) -> str:
+    command = [sys.executable, "manage.py", "up", "--home", str(home), *flags]
+    env = fresh_environment(home)
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1, done.stdout
+    return done.stderr
+
+
+def test_an_address_whose_media_urls_could_not_be_recorded_is_refused(short_home: Path) -> None:
+    assert "set PUBLIC_URL=https://" in refusal(short_home, "--host", "192.0.2.7")
+
+
+def test_a_port_that_is_none_is_refused(short_home: Path) -> None:
+    assert "PORT must be 1 to 65535" in refusal(short_home, "--port", "70000")
+
+
+def test_what_is_kept_is_for_its_owner_alone(up: Callable[..., Up]) -> None:
+    stack = up()
+    kept = [path for path in stack.home.rglob("*") if path.is_file() and path.name != "said"]
+    assert not [path for path in kept if path.stat().st_mode & 0o077]
 
 
 def run_demo(home: Path) -> subprocess.Popen[str]:

@@ -1,11 +1,13 @@
 """From a file on disk to a media result: staged, made final with its row, discarded when nobody wants it."""
 
 import uuid
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.files.storage import default_storage
+from django.db.models.functions import Now
 
 from media_app import publish, storage
 from media_app.encode import write_image
@@ -26,15 +28,15 @@ def stage(attempt: Attempt, folder: Path) -> publish.Stored:
     return publish.store(attempt, path, facts=facts, generation={"seed": 7})
 
 
-def test_recording_makes_the_file_final_with_its_row_and_takes_the_staged_one_away(
-    claim_task: Any, tmp_path: Path
-) -> None:
+def test_recording_makes_the_file_final_with_its_row(claim_task: Any, tmp_path: Path) -> None:
     attempt = claim_task()
     stored = [stage(attempt, tmp_path)]
     task = lifecycle.complete(attempt, lambda task: publish.record(stored, task))
     media = MediaResult.objects.get()
     assert media.media_id == media_id_of(task.pk, 1) == uuid.uuid5(task.pk, "1")
     assert media.storage_key == f"projects/noir/image/{task.pk}/output.jpg"
+    assert default_storage.exists(media.storage_key)
+    publish.discard(stored)
     assert default_storage.exists(media.storage_key)
     assert not default_storage.exists(stored[0].staging_key)
     assert (media.media_type, media.resolution, media.format) == ("character_design", "64x32", "JPEG")
@@ -68,3 +70,24 @@ def test_a_bucket_with_a_domain_gives_https_urls(settings: Any) -> None:
         publish.media_url("m", "projects/p/image/t/output.jpg")
         == "https://media.movie.example/projects/p/image/t/output.jpg"
     )
+
+
+def test_a_worker_that_froze_in_the_middle_of_its_copy_finds_nothing_left_to_copy(
+    claim_task: Any, tmp_path: Path
+) -> None:
+    """It lost the row while it was frozen, another attempt completed; now it goes on where it stood."""
+    old = claim_task("frozen")
+    stale = stage(old, tmp_path)
+    Attempt.objects.update(lease_until=Now() - timedelta(seconds=1))
+    lifecycle.rescue(old)
+    new = lifecycle.claim("alive", ["gpu_medium"])
+    assert new
+    fresh = stage(new, tmp_path)
+    task = lifecycle.complete(new, lambda task: publish.record([fresh], task))
+    final = storage.final_key(task, "output.jpg")
+    with storage.read(final) as file:
+        before = file.read()
+    with pytest.raises(FileNotFoundError):
+        storage.copy(stale.staging_key, final)
+    with storage.read(final) as file:
+        assert file.read() == before

@@ -49,7 +49,7 @@ def test_files_lie_where_the_data_model_says(task_type: str, make_task: Any) -> 
 
 def test_an_attempts_own_key_is_no_other_attempts(claim_task: Any) -> None:
     attempt = claim_task()
-    assert storage.staging_key(attempt, "output.jpg") == f"staging/{attempt.task_id}/1/output.jpg"
+    assert storage.staging_key(attempt.task, attempt.number, "output.jpg") == f"staging/{attempt.task_id}-1/output.jpg"
 
 
 def test_a_file_is_put_copied_read_and_deleted(anywhere: str, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """A real S3 server over HTTP: moto's, in a process of its own, started and ended by the tests."""
 
-import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -55,6 +54,6 @@ def running() -> Iterator[S3]:
 
 def _answers(url: str) -> bool:
     try:
-        return bool(json.dumps(httpx2.get(f"{url}/moto-api/data.json", timeout=2).status_code == 200))
+        return httpx2.get(f"{url}/moto-api/data.json", timeout=2).is_success
     except httpx2.HTTPError:
         return False

@@ -34,11 +34,17 @@ def bring_to(status: str, attempt: Attempt) -> Attempt:
     return attempt
 
 
+def lose(attempt: Attempt) -> Task:
+    """Its lease runs out, and somebody notices."""
+    Attempt.objects.filter(pk=attempt.pk).update(lease_until=Now() - timedelta(seconds=1))
+    return lifecycle.rescue(attempt)
+
+
 VERBS: dict[str, Callable[[Attempt], Any]] = {
     "advance": lambda attempt: lifecycle.advance(attempt, 0.5, "denoising 2/4"),
     "complete": lambda attempt: lifecycle.complete(attempt, lambda task: {}),
     "fail": lambda attempt: lifecycle.fail(attempt, "internal", "It broke."),
-    "lose": lifecycle.rescue,
+    "lose": lose,
     "release": lifecycle.release,
     "cancel": lambda attempt: lifecycle.cancel(attempt.task),
     "retry": lambda attempt: lifecycle.retry(attempt.task),
@@ -87,7 +93,7 @@ def test_only_a_queued_task_is_claimed(status: str, claim_task: Any) -> None:
 @pytest.mark.parametrize("verb", ["advance", "complete", "fail", "lose", "release"])
 def test_a_fenced_off_attempt_changes_nothing_of_its_successor(verb: str, claim_task: Any) -> None:
     old = claim_task("gpu_medium@frozen-1")
-    lifecycle.rescue(old)
+    lose(old)
     new = lifecycle.claim("gpu_medium@alive-2", ["gpu_medium"])
     assert new is not None
     with pytest.raises(lifecycle.Refused):
@@ -158,10 +164,10 @@ def test_a_lost_worker_costs_a_task_its_tries_until_it_fails(claim_task: Any, se
     settings.MAX_TRIES = 3
     attempt = claim_task("worker-1")
     for number in (2, 3):
-        assert lifecycle.rescue(attempt).status == QUEUED
+        assert lose(attempt).status == QUEUED
         attempt = lifecycle.claim(f"worker-{number}", ["gpu_medium"])
         assert attempt.number == number
-    task = lifecycle.rescue(attempt)
+    task = lose(attempt)
     assert (task.status, task.error_code, task.attempt) == (FAILED, "worker_lost", 3)
     assert "worker-3" in (task.error or "")
 
@@ -207,7 +213,7 @@ def test_a_project_counts_its_tasks_and_the_running_ones(claim_task: Any, make_t
     attempt = claim_task()
     make_task()
     assert counts() == (2, 1)
-    lifecycle.rescue(attempt)
+    lose(attempt)
     assert counts() == (2, 0)
     attempt = lifecycle.claim("worker-2", ["gpu_medium"])
     assert attempt

@@ -3,15 +3,17 @@
 import base64
 import json
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import transaction
+from django.db.models.functions import Now
 from redis import Redis
 
 from aimovie import redis
 from tasks_app import lifecycle, queues
-from tasks_app.models import Task
+from tasks_app.models import Attempt, Task
 from tests import environment
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -97,6 +99,7 @@ def test_a_retry_a_release_and_a_rescue_ring_again(claim_task: Any, store: Redis
     attempt = claim_task()
     for verb in (lifecycle.release, lifecycle.rescue):
         store.delete(BELLS)
+        Attempt.objects.update(lease_until=Now() - timedelta(seconds=1))
         verb(attempt)
         assert store.llen(BELLS) == 1
         attempt = lifecycle.claim("worker-1", ["gpu_medium"])  # type: ignore[assignment]

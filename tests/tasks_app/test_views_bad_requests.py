@@ -140,10 +140,17 @@ def test_a_bad_duration_is_named(caller: APIClient) -> None:
         assert body["message"].startswith("task_data.duration: ")
 
 
-def test_keys_that_the_contract_does_not_know_are_let_pass_at_the_top(caller: APIClient) -> None:
-    assert (
-        caller.post(SUBMIT, {**GOOD, "status": "completed", "task_id": "1"}, format="json").json()["status"] == "queued"
-    )
+def test_keys_that_nobody_knows_are_let_pass_at_the_top(caller: APIClient) -> None:
+    assert caller.post(SUBMIT, {**GOOD, "shot_of_the_day": 7}, format="json").status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("progress", 5), ("progress", 0.5), ("status", "completed"), ("task_id", "1")]
+)
+def test_what_the_service_alone_sets_is_refused_by_name(name: str, value: Any, caller: APIClient) -> None:
+    answer = caller.post(SUBMIT, {**GOOD, name: value}, format="json")
+    assert answer.status_code == 400
+    assert answer.json()["details"] == {name: ["is set by the service alone"]}
 
 
 def test_a_bad_request_is_no_news_for_the_operators(caller: APIClient, caplog: Any) -> None:

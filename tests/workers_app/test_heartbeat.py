@@ -56,6 +56,7 @@ def test_a_beat_renews_the_lease_of_what_runs_and_of_nothing_else(worker: Worker
 
 def test_a_beat_cannot_renew_what_was_taken_away(worker: Worker, claim_task: Any) -> None:
     attempt = claim_task("gpu_medium@here-1")
+    Attempt.objects.update(lease_until=Now() - timedelta(seconds=1))
     lifecycle.rescue(attempt)
     before = Attempt.objects.get().lease_until
     heartbeat.beat(worker, attempt, ())

@@ -145,5 +145,5 @@ def test_media_of_the_same_project_is_read_from_storage(
 def test_media_of_another_project_does_not_exist(claim_task: Any, tmp_path: Path) -> None:
     media = stored_media(claim_task("w-1").task)
     foreign = claim_task("w-2", project_id="other", task_data={"prompt": "x", "init_image": f"media:{media.media_id}"})
-    with pytest.raises(InvalidInput, match="no media"):
+    with pytest.raises(InvalidInput, match="no such media"):
         request_of(foreign, tmp_path)

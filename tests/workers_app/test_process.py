@@ -1,12 +1,12 @@
 """A worker process: its name, its door, its leftovers."""
 
 import uuid
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import pytest
 
-from tasks_app.models import Attempt
+from tasks_app.models import Attempt, Task
 from workers_app import process
 from workers_app.models import Worker
 
@@ -17,7 +17,6 @@ from workers_app.models import Worker
         (["gpu_medium"], "gpu_medium"),
         (["cpu_intensive", "gpu_heavy"], "gpu_heavy"),
         (["gpu_heavy.noir"], "gpu_heavy"),
-        (["something_else"], "cpu_intensive"),
     ],
 )
 def test_a_worker_is_of_the_type_of_the_heaviest_queue_it_serves(
@@ -36,19 +35,28 @@ def test_a_very_long_node_name_still_fits(transactional_db: None) -> None:
     assert len(process.describe("w" * 300, ["gpu_heavy"]).worker_id) <= 100
 
 
-def test_two_looks_at_once_are_one(transactional_db: None) -> None:
-    worker = process.WorkerProcess("w@here", ["gpu_medium"])
-    worker.door.acquire()
-    second = Thread(target=worker.look)
-    second.start()
-    second.join(5)
+def test_a_look_that_finds_the_door_shut_leaves_the_line_alone(make_task: Any) -> None:
+    task = make_task()
+    worker = process.WorkerProcess("w@here", ["gpu_medium"], Event())
+    with worker.door:
+        second = Thread(target=worker.look)
+        second.start()
+        second.join(10)
     assert not second.is_alive(), "it left"
-    worker.door.release()
+    assert Task.objects.get(pk=task.pk).status == "queued"
+
+
+def test_a_worker_told_to_stop_claims_nothing(make_task: Any) -> None:
+    task = make_task()
+    worker = process.WorkerProcess("w@here", ["gpu_medium"], Event())
+    worker.desk.stopping.set()
+    worker.look()
+    assert Task.objects.get(pk=task.pk).status == "queued"
 
 
 def test_folders_of_dead_attempts_are_removed_and_those_of_open_ones_kept(claim_task: Any, settings: Any) -> None:
     attempt: Attempt = claim_task()
-    for name in (str(attempt.pk), str(uuid.uuid4())):
+    for name in (str(attempt.pk), str(uuid.uuid4()), "left by a library"):
         (settings.WORK_FOLDER / name).mkdir(parents=True)
     process.forget_dead_work()
     assert [folder.name for folder in settings.WORK_FOLDER.iterdir()] == [str(attempt.pk)]

@@ -3,10 +3,12 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from django.db.models.functions import Now
 from django.utils import timezone
 from redis import Redis
 
+from tasks_app import lifecycle
 from tasks_app.models import Attempt, Task
 from workers_app import heartbeat, upkeep
 from workers_app.models import Worker
@@ -40,12 +42,30 @@ def test_nothing_is_rescued_until_the_database_was_up_for_a_whole_lease(claim_ta
     keeper.round()
     assert Task.objects.get().status == "processing"
     keeper.up_since -= settings.LEASE.total_seconds() + 1
-    keeper.database_was_away()
+    keeper.was_away()
     keeper.round()
     assert Task.objects.get().status == "processing"
     keeper.up_since -= settings.LEASE.total_seconds() + 1
     keeper.round()
     assert Task.objects.get().status == "queued"
+
+
+def test_a_machine_that_slept_rescues_nothing_until_the_living_could_say_so(claim_task: Any, settings: Any) -> None:
+    claim_task()
+    run_out()
+    keeper = upkeep.Upkeep()
+    keeper.up_since -= settings.LEASE.total_seconds() + 1
+    keeper.last_round -= settings.LEASE.total_seconds() + 1
+    keeper.round()
+    assert Task.objects.get().status == "processing"
+
+
+def test_a_worker_believed_again_keeps_its_task(claim_task: Any) -> None:
+    """Its lease ran out when the list was read, and was renewed before the rescue."""
+    attempt = claim_task()
+    with pytest.raises(lifecycle.Refused):
+        lifecycle.rescue(attempt)
+    assert Task.objects.get().status == "processing"
 
 
 def test_a_line_whose_bell_was_lost_is_rung_again(make_task: Any, store: Redis) -> None:

@@ -3,6 +3,8 @@
 import signal
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 from time import monotonic, sleep
 from typing import Any
 
@@ -31,6 +33,7 @@ SHOTS: dict[str, dict[str, Any]] = {
         "num_inference_steps": 12, "seed": 7,
     },
 }  # fmt: skip
+PATIENCE = 600.0
 FINISHED = {"completed", "failed", "cancelled"}
 
 
@@ -64,9 +67,7 @@ class Command(BaseCommand):
             raise CommandError("Stopped before the end; nothing is left running.", returncode=130) from None
         if problems:
             raise CommandError("\n".join(problems))
-        console.print(
-            f"All three completed and decode, {monotonic() - begun:.1f} s in all. Files: {settings.MEDIA_ROOT}"
-        )
+        console.print(f"All three completed and decode, {monotonic() - begun:.1f} s in all.")
 
     def _make(self, plan: local.Plan, supervisor: Supervisor, console: Console) -> list[Shot]:
         key, secret = ApiKey.issue("demo")
@@ -77,7 +78,8 @@ class Command(BaseCommand):
                 Progress(*words, TimeElapsedColumn(), TextColumn("{task.fields[step]}"), console=console) as bars,
             ):
                 shots = [_submit(api, bars, task_type, task_data) for task_type, task_data in SHOTS.items()]
-                while not all(shot.status["status"] in FINISHED for shot in shots):
+                deadline = monotonic() + PATIENCE
+                while monotonic() < deadline and not all(shot.status["status"] in FINISHED for shot in shots):
                     sleep(0.15)
                     supervisor.check()
                     for shot in shots:
@@ -91,11 +93,10 @@ class Command(BaseCommand):
         """What a caller would do: read each film from its `media_url`. Only what decodes gets its facts."""
         for shot in shots:
             for media in (shot.status["result"] or {}).get("media", []):
-                path = settings.AIMOVIE_HOME / "work" / f"{media['media_id']}-{media['file_name']}"
-                path.write_bytes(api.get(media["media_url"]).raise_for_status().content)
-                with suppress(Undecodable):
-                    media["facts"] = probe(path)
-                path.unlink()
+                with NamedTemporaryFile(dir=settings.AIMOVIE_HOME / "tmp") as file, suppress(Undecodable):
+                    file.write(api.get(media["media_url"]).raise_for_status().content)
+                    file.flush()
+                    media["facts"] = probe(Path(file.name))
 
     def _show(self, shots: list[Shot], plan: local.Plan, console: Console) -> list[str]:
         """Print the table; the sentences about what went wrong."""
@@ -105,7 +106,7 @@ class Command(BaseCommand):
         for shot in shots:
             status = shot.status
             if status["status"] != "completed":
-                problems.append(f"{status['task_type']} {status['status']}: {status['error']}")
+                problems.append(f"{status['task_type']} is {status['status']}: {status.get('error') or 'see the logs'}")
                 continue
             for media in status["result"]["media"]:
                 if "facts" not in media:

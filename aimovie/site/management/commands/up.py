@@ -10,10 +10,8 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from aimovie.settings import env
 from aimovie.site import local
 from tasks_app.models import ApiKey
-from tasks_app.queues import NAMES
 
 
 class Command(BaseCommand):
@@ -24,15 +22,15 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--host", default=settings.HOST, help="listen here (HOST, default %(default)s)")
         parser.add_argument("--port", type=int, default=settings.PORT, help="and here (PORT, default %(default)s)")
-        for name in NAMES:
-            variable = f"WORKERS_{name.upper()}"
+        parser.add_argument("--home", default=settings.AIMOVIE_HOME, help="keep everything here (AIMOVIE_HOME)")
+        for name, count in settings.WORKERS.items():
             parser.add_argument(
-                f"--{name.replace('_', '-')}", type=int, default=env.int(variable, default=1), metavar="N", dest=name,
-                help=f"workers of {name} ({variable}, default %(default)s)",
+                f"--{name.replace('_', '-')}", type=int, default=count, metavar="N", dest=name,
+                help=f"workers of {name} (WORKERS_{name.upper()}, default %(default)s)",
             )  # fmt: skip
 
     def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
-        plan = local.Plan(host, port, {name: options[name] for name in NAMES})
+        plan = local.Plan(host, port, {name: options[name] for name in settings.WORKERS})
         signal.signal(signal.SIGTERM, _as_ctrl_c)
         try:
             with local.running(plan, self.stderr.write) as supervisor:
