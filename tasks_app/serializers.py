@@ -61,6 +61,8 @@ class TaskTypeName(Choice):
 class TaskSubmissionSerializer(serializers.Serializer[Any]):
     """The body of a submission."""
 
+    default_error_messages = {"invalid": "The body must be a JSON object."}
+
     project_id = ProjectId()
     task_type = TaskTypeName()
     priority = Integer(default=Priority.NORMAL)

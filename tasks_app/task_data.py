@@ -101,7 +101,13 @@ class VideoData(PictureData):
     task_type = TaskType.VIDEO
     default_size = (1024, 576)
 
-    storyboard_images = serializers.ListField(child=ImageReference(), max_length=32, required=False, allow_null=True)
+    storyboard_images = serializers.ListField(
+        child=ImageReference(),
+        max_length=32,
+        required=False,
+        allow_null=True,
+        error_messages={"not_a_list": "must be a list", "max_length": "must be at most 32 images"},
+    )
     duration = Number(max_value=120, required=False, allow_null=True)
     fps = Integer(min_value=1, max_value=60, required=False, allow_null=True)
 

@@ -46,6 +46,9 @@ def _answer(error: Exception) -> Response:
             code, status, words = "payload_too_large", 413, {"message": str(error)}
         case Http404():
             code, status, words = "not_found", 404, {"message": "There is no such thing here."}
+        case exceptions.UnsupportedMediaType():
+            code, status = "unsupported_media_type", 415
+            words = {"message": "The body must be JSON: send Content-Type: application/json."}
         case exceptions.APIException():
             status, words = error.status_code, {"message": str(error.detail)}
             code = CODES.get(status, "error")

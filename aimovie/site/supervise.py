@@ -7,9 +7,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
+
+GOOD_LIFE = 60.0
+"""Seconds after which a child's earlier deaths are forgiven."""
 
 STOP_PATIENCE = 15.0
 """Seconds that a child has to end by itself: a worker gives its task back at the next step."""
@@ -25,9 +28,11 @@ class Child:
     log: Path
     process: subprocess.Popen[bytes] | None = None
     deaths: int = 0
-    restart_at: float = field(default=0.0)
+    started_at: float = 0.0
+    restart_at: float = 0.0
 
     def start(self) -> None:
+        self.started_at = monotonic()
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(  # noqa: S603 - our own commands
                 self.command, env=dict(self.env), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
@@ -74,6 +79,8 @@ class Supervisor:
                 child.start()
 
     def _plan(self, child: Child) -> None:
+        if monotonic() - child.started_at > GOOD_LIFE:
+            child.deaths = 0
         pause = min(30.0, 2.0 ** (child.deaths - 1)) if child.deaths else 0.0
         child.deaths += 1
         child.restart_at = monotonic() + pause

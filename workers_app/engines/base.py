@@ -10,7 +10,10 @@ from media_app.encode import Facts
 
 @dataclass(frozen=True)
 class Step:
-    """One step forward: `denoising`, 18 of 24. Phases: loading, denoising, speaking, decoding, encoding."""
+    """One step forward: `denoising`, 18 of 24.
+
+    Phases: fetching, loading, denoising, speaking, decoding, encoding, storing.
+    """
 
     phase: str
     done: int = 0
