@@ -201,9 +201,9 @@ def rescue(attempt: Attempt) -> Task:
     Raises:
         Refused: it was finished or rescued in the meantime, or its worker is believed again.
     """
-    Task.objects.select_for_update().filter(pk=attempt.task_id).first()  # the task before the attempt, as all verbs do
+    task = Task.objects.select_for_update().get(pk=attempt.task_id)  # the task before the attempt, as all verbs do
     if not Attempt.objects.expired().filter(pk=attempt.pk).exists():
-        raise Refused("The attempt is over, or its worker is believed again.", attempt=attempt.number)
+        raise Refused("The attempt is over, or its worker is believed again.", status=task.status)
     words = f"Its worker {attempt.worker_id} was lost in attempt {attempt.number}."
     return fail(attempt, ErrorCode.WORKER_LOST, words, outcome=Outcome.LOST)
 
